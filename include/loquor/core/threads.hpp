@@ -1,0 +1,58 @@
+// The library's own thread pool: one per Context, created on first use, parked between calls.
+// Workers spin briefly (tens of microseconds) after a task and then sleep on a futex, so a chain of short stages costs
+// well under a microsecond each while an idle library costs nothing.
+// A pool belongs to one caller at a time: concurrent parallel_for calls from several threads are serialised by a mutex.
+// Exceptions must not leave the function passed in.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace lq {
+
+// Host-supplied replacement for the pool: must call fn(task, i) exactly once for each i in [0, n), on any threads, and
+// return when all have finished.
+using HostParallelFor = void (*)(void* user, std::size_t n, void (*fn)(void* task, std::size_t i), void* task);
+
+struct ThreadOptions {
+  unsigned threads = 0;           // including the caller's; 0 = the number of CPUs this process may use
+  std::vector<int> affinity;      // CPU ids for the workers, worker i gets affinity[i % size]; empty = unpinned.
+                                  // The calling thread is never re-pinned.
+  unsigned spin_us = 50;          // how long an idle worker spins before it sleeps
+  HostParallelFor parallel_for = nullptr;  // if set, no threads are created at all
+  void* parallel_for_user = nullptr;
+};
+
+class ThreadPool {
+ public:
+  explicit ThreadPool(ThreadOptions options);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  unsigned size() const noexcept;
+
+  // Calls fn(begin, end, thread) so that the calls cover [0, n) once. Fixed split: thread t gets one contiguous range,
+  // the same for the same n (decode: each thread streams its own weights).
+  template <class Fn>
+  void parallel_for(std::size_t n, const Fn& fn) {
+    run(n, 0, [](void* task, std::size_t b, std::size_t e, unsigned t) { (*static_cast<const Fn*>(task))(b, e, t); }, const_cast<Fn*>(&fn));
+  }
+  // Dynamic split in pieces of `grain` items, claimed by whichever thread is free (prefill, packing).
+  template <class Fn>
+  void parallel_for(std::size_t n, std::size_t grain, const Fn& fn) {
+    run(n, grain ? grain : 1, [](void* task, std::size_t b, std::size_t e, unsigned t) { (*static_cast<const Fn*>(task))(b, e, t); }, const_cast<Fn*>(&fn));
+  }
+
+ private:
+  using RangeFn = void (*)(void* task, std::size_t begin, std::size_t end, unsigned thread);
+  // grain 0 = fixed split. Throws Error{forked} in a forked child, Error{out_of_memory} if threads cannot be started.
+  void run(std::size_t n, std::size_t grain, RangeFn fn, void* task);
+
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lq
