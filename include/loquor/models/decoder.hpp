@@ -1,0 +1,113 @@
+// Decoder-only language models. `Decoder` holds packed weights (immutable, shareable between threads and sessions);
+// `Pass` is one resumable forward computation with its own workspace (one user at a time).
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "loquor/core/context.hpp"
+#include "loquor/models/kv_cache.hpp"
+#include "loquor/nn/ops.hpp"
+
+namespace lq {
+
+class GgufFile;
+
+// What distinguishes one family from another; a family's file (lib/models/llama.cpp) fills it from metadata.
+struct DecoderSpec {
+  std::string arch;  // "llama"
+  std::size_t n_vocab = 0, n_layer = 0, d_model = 0, n_head = 0, n_kv_head = 0, head_dim = 0, d_ff = 0;
+  std::size_t n_ctx_train = 0;
+  std::size_t rope_dim = 0;
+  float rope_base = 10000.0f;
+  RopeStyle rope_style = RopeStyle::pairs;
+  float norm_eps = 1e-5f;
+  float attention_scale = 0;  // 1/sqrt(head_dim) unless the family says otherwise
+  bool qkv_bias = false;
+  bool tied_embedding = false;
+};
+
+struct LoadOptions {
+  Compute compute = Compute::quantized;
+  std::function<bool(float fraction)> progress;  // false stops the load: Error{cancelled}
+  const std::atomic<bool>* cancel = nullptr;     // polled at least every 20 ms
+  std::size_t memory_cap = 0;  // bytes of weights + tables; 0 = none. Error{out_of_memory} before allocating
+};
+
+class Decoder {
+ public:
+  // Reads spec and tensors, checks every shape, packs the weights. Throws
+  // Error{bad_file|unsupported|out_of_memory|cancelled} naming the key or tensor, expected and found. An unknown
+  // architecture is refused by name with the list of those known.
+  static std::shared_ptr<const Decoder> load(std::shared_ptr<const Context> ctx, const GgufFile& file,
+                                             const LoadOptions& options = {});
+  // The spec alone, for `info`: no weights are touched.
+  static DecoderSpec read_spec(const GgufFile& file);
+  // Bytes of packed weights + tables that load() will allocate for this file.
+  static std::size_t weight_bytes(const GgufFile& file);
+
+  ~Decoder();
+  const DecoderSpec& spec() const noexcept;
+  const Context& context() const noexcept;
+  Compute compute() const noexcept;
+  KvLayout kv_layout(DType kv_type) const noexcept;
+  // Identifies the weights: a hash over the spec, tensor directory and a sample of the data; state files carry it.
+  std::uint64_t fingerprint() const noexcept;
+
+  class Pass;
+
+ private:
+  struct Impl;
+  explicit Decoder(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+enum class LogitsFor : int { none = 0, last = 1, all = 2 };
+
+// Consecutive new tokens of one sequence. The pass appends them at seq->length(), and commits them when it is done.
+struct PassSegment {
+  KvSequence* seq = nullptr;
+  std::span<const std::int32_t> tokens;
+  LogitsFor logits = LogitsFor::last;
+};
+
+// A forward computation over a batch of segments, advanced in units (a layer or a slice of the head), so that a host
+// can spread one token over several frames. begin() ... advance() until done() ... logits(). Not thread-safe.
+class Decoder::Pass {
+ public:
+  // Workspace for up to max_rows token rows and max_logits rows of logits at once; allocated here, nothing later.
+  Pass(std::shared_ptr<const Decoder> model, std::size_t max_rows, std::size_t max_logits, std::size_t max_context);
+  ~Pass();
+
+  // Validates ids (Error{invalid_argument}) and room, reserves KV pages. On error nothing has changed.
+  void begin(std::span<const PassSegment> segments);
+  // Runs the next unit; returns done(). After an exception the pass is reset and the sequences are as before begin().
+  bool advance();
+  bool done() const noexcept;
+  void run() {
+    while (!advance()) {
+    }
+  }
+  // Gives up; sequences are as before begin().
+  void abandon() noexcept;
+  // Typical cost of the next unit in microseconds, measured on earlier passes of similar row count; 0 = unknown.
+  double next_unit_us() const noexcept;
+
+  // Row i of the logits asked for, in segment order (n_vocab floats), valid until the next begin().
+  std::span<const float> logits(std::size_t i) const noexcept;
+  std::size_t logits_rows() const noexcept;
+  std::size_t max_rows() const noexcept;
+  std::size_t nbytes() const noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lq

@@ -1,0 +1,46 @@
+// The KV cache of one sequence: reference-counted pages of KvLayout::kPageTokens tokens. Forking shares full pages and
+// copies the last, partly filled one only when either side writes to it (copy on write). One writer; pages that are
+// shared are immutable, so several sequences may be read at once.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "loquor/core/context.hpp"
+#include "loquor/nn/kv_layout.hpp"
+
+namespace lq {
+
+class KvSequence {
+ public:
+  KvSequence(const Context& ctx, KvLayout layout) : ctx_(&ctx), layout_(layout) {}
+
+  const KvLayout& layout() const noexcept { return layout_; }
+  std::size_t length() const noexcept { return length_; }
+
+  // Makes positions [length(), length() + n) writable: allocates pages, copies a shared tail page. Strong guarantee:
+  // on Error{out_of_memory} the sequence is unchanged.
+  void reserve(std::size_t n);
+  // Declares n more positions valid, after a forward pass wrote them.
+  void commit(std::size_t n) noexcept { length_ += n; }
+  // Forgets positions >= n (no-op if n >= length()). Frees pages past the end.
+  void truncate(std::size_t n) noexcept;
+  // Drops positions [first, first + n), moving later ones down; keys are re-rotated by the caller or the tail
+  // recomputed.
+  KvSequence fork() const;
+
+  std::byte* const* pages() const noexcept { return raw_.data(); }
+  std::size_t page_count() const noexcept { return raw_.size(); }
+  std::size_t nbytes() const noexcept { return raw_.size() * layout_.bytes_per_page(); }
+  bool page_shared(std::size_t i) const noexcept { return pages_[i].use_count() > 1; }
+
+ private:
+  const Context* ctx_;
+  KvLayout layout_;
+  std::size_t length_ = 0;
+  std::vector<std::shared_ptr<Storage>> pages_;
+  std::vector<std::byte*> raw_;  // pages_[i]->data(), as the kernels want them
+};
+
+}  // namespace lq

@@ -1,0 +1,138 @@
+// Forward operators of networks over the kernel table: each splits its work over the context's pool and calls the
+// kernels of the chosen ISA. Shapes: T tokens (rows), C model width, K/N matmul input/output width, H heads, D head
+// dimension.
+//
+// Determinism: every output element is computed by the same sequence of floating-point operations whatever T, the
+// number of threads, or the other rows in the batch are. GEMV (T = 1) and GEMM (T > 1) are therefore bit-identical per
+// row, and attention visits keys in fixed tiles aligned to absolute positions.
+//
+// Thread contract: the functions are reentrant; buffers belong to the caller. None of them allocates.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "loquor/core/context.hpp"
+#include "loquor/core/dtype.hpp"
+#include "loquor/core/storage.hpp"
+#include "loquor/core/tensor.hpp"
+#include "loquor/nn/kv_layout.hpp"
+
+namespace lq {
+
+// How matmuls compute. `quantized`: activations are rounded to int8 in blocks of 32 for block-typed weights (fp32 for
+// F32/F16/BF16 weights). `reference`: weights are widened to fp32 and everything is fp32 (slow, for checking).
+enum class Compute : int { quantized = 0, reference = 1 };
+
+// A weight matrix W (N, K) packed in 16-row panels for y = x W^T. Owns its bytes; immutable; shareable.
+class PackedMatrix {
+ public:
+  // Rows of K columns in GGUF row layout.
+  struct Source {
+    DType type;
+    const std::byte* data;
+    std::size_t rows;
+  };
+  enum class Order {
+    concatenate,
+    interleave
+  };  // interleave: two sources of equal rows, 16-row panels alternate (gate, up)
+
+  PackedMatrix() noexcept = default;
+  // All sources must have one type (can_pack tells). Throws Error{out_of_memory|unsupported}. Packs on all threads.
+  static PackedMatrix pack(const Context& ctx, std::span<const Source> sources, std::size_t cols,
+                           Order order = Order::concatenate);
+  static bool can_pack(std::span<const Source> sources) noexcept;
+  static std::size_t packed_bytes(DType type, std::size_t rows, std::size_t cols) noexcept;
+
+  DType dtype() const noexcept { return type_; }
+  std::size_t rows() const noexcept { return rows_; }
+  std::size_t cols() const noexcept { return cols_; }
+  std::size_t panels() const noexcept { return (rows_ + 15) / 16; }
+  std::size_t panel_bytes() const noexcept { return panel_bytes_; }
+  const std::byte* data() const noexcept { return storage_.data(); }
+  std::size_t nbytes() const noexcept { return storage_.size(); }
+  // Row r widened to fp32: the embedding look-up of tied weights. dst (K).
+  void row(const Context& ctx, std::size_t r, float* dst) const noexcept;
+
+ private:
+  DType type_ = DType::F32;
+  std::size_t rows_ = 0, cols_ = 0, panel_bytes_ = 0;
+  Storage storage_;
+};
+
+// Matmul input: up to max_rows rows of K values, held as fp32 and/or int8 blocks {int8 q[32], fp32 d, int32 sum}.
+class Activations {
+ public:
+  Activations() noexcept = default;
+  Activations(const Context& ctx, std::size_t max_rows, std::size_t max_cols, Compute compute);
+  std::size_t rows() const noexcept { return rows_; }
+  std::size_t cols() const noexcept { return cols_; }
+  Compute compute() const noexcept { return compute_; }
+  static std::size_t bytes_needed(std::size_t max_rows, std::size_t max_cols) noexcept;
+
+  // Layout details shared with ops.cpp and the kernels: see kernels/matmul_quant.hpp.
+  Storage storage_;
+  float* f32_ = nullptr;         // (rows, cols)
+  std::int8_t* q_ = nullptr;     // (rows, cols)
+  float* d_ = nullptr;           // (rows, cols/32)
+  std::int32_t* sum_ = nullptr;  // (rows, cols/32)
+  std::size_t rows_ = 0, cols_ = 0, max_rows_ = 0, max_cols_ = 0;
+  Compute compute_ = Compute::quantized;
+};
+
+// a := x, (T, K). Rows are quantised in parallel when T > 1.
+void set_activations(const Context& ctx, TensorView<const float> x, Activations& a);
+// a := rms_norm(x) * w: y_i = x_i / sqrt(mean(x^2) + eps) * w_i (Zhang & Sennrich 2019).
+void rms_norm(const Context& ctx, TensorView<const float> x, const float* w, float eps, Activations& a);
+void rms_norm(const Context& ctx, TensorView<const float> x, const float* w, float eps, TensorView<float> y);
+// (x - mean) / sqrt(var + eps) * w + b (Ba et al. 2016); b may be nullptr.
+void layer_norm(const Context& ctx, TensorView<const float> x, const float* w, const float* b, float eps,
+                TensorView<float> y);
+// a := silu(gate) * up from the interleaved output of a gate/up matmul, gate_up (T, 2F) in alternating 16-column
+// panels.
+void swiglu(const Context& ctx, TensorView<const float> gate_up, Activations& a);
+// a := silu(gate) * up from two separate (T, F) matrices.
+void swiglu(const Context& ctx, TensorView<const float> gate, TensorView<const float> up, Activations& a);
+// y := gelu(x), tanh approximation or exact erf (Hendrycks & Gimpel 2016); in place allowed.
+void gelu(const Context& ctx, TensorView<const float> x, bool tanh_approximation, TensorView<float> y);
+
+enum class Store { assign, add };  // add: y += result (residual stream)
+// y (T, N) := a W^T (+ bias (N) if not nullptr).
+void matmul(const Context& ctx, const PackedMatrix& w, const Activations& a, TensorView<float> y,
+            Store store = Store::assign, const float* bias = nullptr);
+// Only the 16-row panels [panel_begin, panel_end) of W: columns [16*panel_begin, ...) of y. For restricted heads and
+// stepping.
+void matmul_panels(const Context& ctx, const PackedMatrix& w, const Activations& a, TensorView<float> y,
+                   std::size_t panel_begin, std::size_t panel_end, Store store = Store::assign,
+                   const float* bias = nullptr);
+
+// Rotary position embedding (Su et al. 2021) of `heads` heads of dimension D in place, x (T, heads*D).
+// cos/sin tables are (T, rope_dim/2) for the rows' positions. Styles: adjacent pairs (GGUF llama, "normal") or halves
+// ("neox").
+enum class RopeStyle : int { pairs = 0, halves = 1 };
+void rope(const Context& ctx, TensorView<float> x, std::size_t heads, std::size_t head_dim, std::size_t rope_dim,
+          const float* cos, const float* sin, RopeStyle style);
+
+// Writes K and V rows (T, n_kv_head*D) of tokens first_pos.. into the pages of one layer. pages[i] is the base of page
+// i of the sequence (all layers); only the pages touched must be writable.
+void kv_store(const Context& ctx, const KvLayout& layout, std::size_t layer, std::byte* const* pages,
+              std::size_t first_pos, TensorView<const float> k, TensorView<const float> v);
+
+// One run of consecutive query rows of one sequence. Row t sits at absolute position first_pos + t and attends to keys
+// [0, first_pos + t], causal.
+struct AttentionItem {
+  TensorView<const float> q;  // (T, H*D), rotated
+  TensorView<float> out;      // (T, H*D)
+  std::size_t first_pos = 0;
+  const std::byte* const* pages = nullptr;
+};
+// softmax(scale * q k^T) v with grouped-query attention: query head h uses KV head h / (H / n_kv_head). Online softmax
+// in fixed key tiles (Milakov & Gimelshein 2018); `scratch` holds attention_scratch_bytes() bytes.
+void attention(const Context& ctx, const KvLayout& layout, std::size_t layer, std::span<const AttentionItem> items,
+               std::size_t n_head, float scale, std::span<std::byte> scratch);
+std::size_t attention_scratch_bytes(const Context& ctx, const KvLayout& layout, std::size_t n_head,
+                                    std::size_t max_rows, std::size_t max_context) noexcept;
+
+}  // namespace lq
