@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Builds the wheel, repairs it, installs it into a clean environment and runs the package's tests there: once with the best
+# instruction set of this CPU and once restricted to AVX2 (a CPU without AVX-512).
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+cd "$LQ_ROOT"
+wheels="$LQ_BUILD/wheels"
+clean="$LQ_BUILD/clean-venv"
+rm -rf "$wheels" "$clean"
+mkdir -p "$wheels/raw"
+
+run wheel "$LQ_VENV/bin/python" -m pip wheel --disable-pip-version-check --no-deps --no-build-isolation -w "$wheels/raw" .
+PATH="$LQ_VENV/bin:$PATH" run auditwheel "$LQ_VENV/bin/auditwheel" repair -w "$wheels" "$wheels"/raw/*.whl
+say "Wheel: $(basename "$wheels"/*.whl), $(du -h "$wheels"/*.whl | cut -f1)"
+
+# numpy and pytest come from the environment of ./check, so that this works offline; loquor itself must not be there.
+run clean-venv "$LQ_VENV/bin/python" -m venv "$clean"
+"$LQ_VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' \
+  >"$("$clean/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/check-tools.pth"
+run install-wheel "$clean/bin/python" -m pip install --disable-pip-version-check --no-deps --no-index "$wheels"/*.whl
+
+say "pytest on the installed wheel"
+(cd bindings/python && "$clean/bin/python" -m pytest -q tests)
+say "pytest restricted to AVX2"
+(cd bindings/python && LQ_FORCE_ISA=avx2 "$clean/bin/python" -m pytest -q tests -k "not slow")
