@@ -18,6 +18,7 @@ const char* code_name(Code code) noexcept {
     case Code::template_error: return "template_error";
     case Code::forked: return "forked";
     case Code::internal: return "internal";
+    case Code::buffer_too_small: return "buffer_too_small";
   }
   return "unknown";
 }

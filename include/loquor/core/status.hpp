@@ -24,6 +24,7 @@ enum class Code : int {
   template_error = -11,   // the chat template itself raised or is wrong
   forked = -12,           // handle created before fork() and used in the child
   internal = -13,         // a defect of the library
+  buffer_too_small = -14, // a caller's buffer does not hold the result (C ABI)
 };
 
 // A short stable name ("bad_file") for logs and bindings. Never null.
