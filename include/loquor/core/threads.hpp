@@ -1,8 +1,10 @@
 // The library's own thread pool: one per Context, created on first use, parked between calls.
 // Workers spin briefly (tens of microseconds) after a task and then sleep on a futex, so a chain of short stages costs
 // well under a microsecond each while an idle library costs nothing.
-// A pool belongs to one caller at a time: concurrent parallel_for calls from several threads are serialised by a mutex.
-// Exceptions must not leave the function passed in.
+// A pool belongs to one caller at a time: concurrent parallel_for calls from several threads are serialised by a mutex;
+// a call from inside a task of the same pool runs inline. The first exception that leaves a task is rethrown to the
+// caller once all threads are done. Determinism: which thread runs a piece is not defined, so results must not depend
+// on it. Workers block asynchronous signals, have small stacks, and start on the first call that has work for them.
 #pragma once
 
 #include <cstddef>
@@ -17,10 +19,10 @@ namespace lq {
 using HostParallelFor = void (*)(void* user, std::size_t n, void (*fn)(void* task, std::size_t i), void* task);
 
 struct ThreadOptions {
-  unsigned threads = 0;           // including the caller's; 0 = the number of CPUs this process may use
-  std::vector<int> affinity;      // CPU ids for the workers, worker i gets affinity[i % size]; empty = unpinned.
-                                  // The calling thread is never re-pinned.
-  unsigned spin_us = 50;          // how long an idle worker spins before it sleeps
+  unsigned threads = 0;       // including the caller's; 0 = the number of CPUs this process may use
+  std::vector<int> affinity;  // CPU ids for the workers, worker i gets affinity[i % size]; empty = unpinned.
+                              // The calling thread is never re-pinned.
+  unsigned spin_us = 50;      // how long an idle worker spins before it sleeps
   HostParallelFor parallel_for = nullptr;  // if set, no threads are created at all
   void* parallel_for_user = nullptr;
 };
@@ -34,16 +36,25 @@ class ThreadPool {
 
   unsigned size() const noexcept;
 
-  // Calls fn(begin, end, thread) so that the calls cover [0, n) once. Fixed split: thread t gets one contiguous range,
-  // the same for the same n (decode: each thread streams its own weights).
+  // CPUs in this process's affinity mask, at most what its cgroup's quota allows; >= 1.
+  static unsigned available_cpus() noexcept;
+
+  // Calls fn(begin, end, thread) so that the calls cover [0, n) once; no two calls run at once with the same thread.
+  // Fixed split: thread t gets one contiguous range, the same for the same n (decode: each thread streams its own
+  // weights), unless it is late to start: then the caller does its range.
   template <class Fn>
   void parallel_for(std::size_t n, const Fn& fn) {
-    run(n, 0, [](void* task, std::size_t b, std::size_t e, unsigned t) { (*static_cast<const Fn*>(task))(b, e, t); }, const_cast<Fn*>(&fn));
+    run(
+        n, 0, [](void* task, std::size_t b, std::size_t e, unsigned t) { (*static_cast<const Fn*>(task))(b, e, t); },
+        const_cast<Fn*>(&fn));
   }
   // Dynamic split in pieces of `grain` items, claimed by whichever thread is free (prefill, packing).
   template <class Fn>
   void parallel_for(std::size_t n, std::size_t grain, const Fn& fn) {
-    run(n, grain ? grain : 1, [](void* task, std::size_t b, std::size_t e, unsigned t) { (*static_cast<const Fn*>(task))(b, e, t); }, const_cast<Fn*>(&fn));
+    run(
+        n, grain ? grain : 1,
+        [](void* task, std::size_t b, std::size_t e, unsigned t) { (*static_cast<const Fn*>(task))(b, e, t); },
+        const_cast<Fn*>(&fn));
   }
 
  private:

@@ -14,20 +14,25 @@ namespace lq {
 
 class KvSequence {
  public:
+  static constexpr std::size_t kMaxTokens = std::size_t{1} << 31;
+
   KvSequence(const Context& ctx, KvLayout layout) : ctx_(&ctx), layout_(layout) {}
+
+  KvSequence(KvSequence&&) noexcept = default;
+  KvSequence& operator=(KvSequence&&) noexcept = default;
 
   const KvLayout& layout() const noexcept { return layout_; }
   std::size_t length() const noexcept { return length_; }
 
-  // Makes positions [length(), length() + n) writable: allocates pages, copies a shared tail page. Strong guarantee:
-  // on Error{out_of_memory} the sequence is unchanged.
+  // Makes positions [length(), length() + n) writable: allocates zeroed pages, copies a shared tail page. Strong
+  // guarantee: on Error{out_of_memory|limit} the sequence is unchanged. At most kMaxTokens positions in all.
   void reserve(std::size_t n);
   // Declares n more positions valid, after a forward pass wrote them.
   void commit(std::size_t n) noexcept { length_ += n; }
-  // Forgets positions >= n (no-op if n >= length()). Frees pages past the end.
+  // Forgets positions >= n. Frees the pages past the end, also those reserved and not committed (so truncate(length())
+  // undoes reserve()).
   void truncate(std::size_t n) noexcept;
-  // Drops positions [first, first + n), moving later ones down; keys are re-rotated by the caller or the tail
-  // recomputed.
+  // A sequence of the same committed positions that shares this one's pages. Throws Error{out_of_memory}.
   KvSequence fork() const;
 
   std::byte* const* pages() const noexcept { return raw_.data(); }
@@ -36,6 +41,9 @@ class KvSequence {
   bool page_shared(std::size_t i) const noexcept { return pages_[i].use_count() > 1; }
 
  private:
+  KvSequence(const KvSequence&) = default;
+  std::shared_ptr<Storage> new_page(const std::byte* copy_of) const;
+
   const Context* ctx_;
   KvLayout layout_;
   std::size_t length_ = 0;
