@@ -19,9 +19,9 @@
 #define LOQUOR_H
 
 #include "lq_base.h"
-#include "lq_model.h"
-#include "lq_text.h"
-#include "lq_sampler.h"
 #include "lq_generate.h"
+#include "lq_model.h"
+#include "lq_sampler.h"
+#include "lq_text.h"
 
 #endif

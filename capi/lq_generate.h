@@ -24,82 +24,82 @@ typedef enum lq_overflow {
 
 typedef struct lq_session_options {
   uint32_t struct_size;
-  uint32_t n_ctx;          /* most tokens it holds; 0 = as many as the model was trained with. Memory is taken as it fills */
-  const char *kv_type;     /* "f16" (default), "q8_0", "f32" */
-  int32_t overflow;        /* an lq_overflow */
-  uint32_t slide_keep;     /* tokens at the start that sliding keeps */
-  uint32_t prefill_chunk;  /* tokens computed at once while reading a prompt; 0 = chosen by the library. Results do not
-                              depend on it */
-  int32_t wipe;            /* non-zero: the cache is overwritten with zeros when it is released */
-  uint64_t memory_cap;     /* bytes that the session may take; 0 = no cap. LQ_ERR_OUT_OF_MEMORY, at creation if it can be
-                              known then */
+  uint32_t n_ctx; /* most tokens it holds; 0 = as many as the model was trained with. Memory is taken as it fills */
+  const char* kv_type;    /* "f16" (default), "q8_0", "f32" */
+  int32_t overflow;       /* an lq_overflow */
+  uint32_t slide_keep;    /* tokens at the start that sliding keeps */
+  uint32_t prefill_chunk; /* tokens computed at once while reading a prompt; 0 = chosen by the library. Results do not
+                             depend on it */
+  int32_t wipe;           /* non-zero: the cache is overwritten with zeros when it is released */
+  uint64_t memory_cap;    /* bytes that the session may take; 0 = no cap. LQ_ERR_OUT_OF_MEMORY, at creation if it can be
+                             known then */
 } lq_session_options;
 
 #define LQ_SESSION_OPTIONS_INIT \
   { (uint32_t)sizeof(lq_session_options), 0, NULL, LQ_OVERFLOW_ERROR, 0, 0, 0, 0 }
 
 /* An empty session. Errors: INVALID_ARGUMENT for a vocabulary-only model, OUT_OF_MEMORY. Threads: any. */
-LQ_API lq_status lq_session_create(lq_session **out, lq_model *model, const lq_session_options *options) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_create(lq_session** out, lq_model* model, const lq_session_options* options) LQ_NOEXCEPT;
 
-LQ_API void lq_session_free(lq_session *session) LQ_NOEXCEPT;
+LQ_API void lq_session_free(lq_session* session) LQ_NOEXCEPT;
 
 /* A second session with the same tokens, which goes its own way; the cache of what they share is stored once (copy on
  * write). Threads: one. */
-LQ_API lq_status lq_session_fork(lq_session **out, lq_session *session) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_fork(lq_session** out, lq_session* session) LQ_NOEXCEPT;
 
 /* Makes the session hold exactly these tokens: keeps the longest common prefix, forgets the rest, computes what is new.
  * *reused (may be NULL) = tokens that were not computed again. Errors: INVALID_ARGUMENT (an id outside the vocabulary,
  * no tokens), CONTEXT_FULL, CANCELLED (the session holds the part that was computed). Threads: one. */
-LQ_API lq_status lq_session_set_prompt(size_t *reused, lq_session *session, const int32_t *tokens,
+LQ_API lq_status lq_session_set_prompt(size_t* reused, lq_session* session, const int32_t* tokens,
                                        size_t count) LQ_NOEXCEPT;
 
 /* Appends tokens and computes the logits after the last one. Errors as above. Threads: one. */
-LQ_API lq_status lq_session_feed(lq_session *session, const int32_t *tokens, size_t count) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_feed(lq_session* session, const int32_t* tokens, size_t count) LQ_NOEXCEPT;
 
 /* The scores of the next token: n_vocab floats after the last token fed, borrowed until the next call on the session.
  * Errors: INVALID_ARGUMENT if nothing has been fed since creation, rewinding or loading. Threads: one. */
-LQ_API lq_status lq_session_logits(const float **logits, size_t *n_vocab, lq_session *session) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_logits(const float** logits, size_t* n_vocab, lq_session* session) LQ_NOEXCEPT;
 
-/* `logits` (n_vocab floats, borrowed for the call) are the scores that follow the token at `position` of the session. */
-typedef int (*lq_logits_fn)(size_t position, const float *logits, size_t n_vocab, void *user);
+/* `logits` (n_vocab floats, borrowed for the call) are the scores that follow the token at `position` of the session.
+ */
+typedef int (*lq_logits_fn)(size_t position, const float* logits, size_t n_vocab, void* user);
 
-/* Appends tokens and hands out the logits after each of them, in order. A non-zero return stops: LQ_ERR_CANCELLED, and the
- * session holds the tokens computed so far. Threads: one. */
-LQ_API lq_status lq_session_eval(lq_session *session, const int32_t *tokens, size_t count, lq_logits_fn callback,
-                                 void *user) LQ_NOEXCEPT;
+/* Appends tokens and hands out the logits after each of them, in order. A non-zero return stops: LQ_ERR_CANCELLED, and
+ * the session holds the tokens computed so far. Threads: one. */
+LQ_API lq_status lq_session_eval(lq_session* session, const int32_t* tokens, size_t count, lq_logits_fn callback,
+                                 void* user) LQ_NOEXCEPT;
 
 /* Appends tokens; *logprob_sum = the sum of the natural logarithms of the probabilities that the model gave to each of
  * them (the first one counts only if the session held tokens and logits before), *scored (may be NULL) = how many.
  * Threads: one. */
-LQ_API lq_status lq_session_score(double *logprob_sum, size_t *scored, lq_session *session, const int32_t *tokens,
+LQ_API lq_status lq_session_score(double* logprob_sum, size_t* scored, lq_session* session, const int32_t* tokens,
                                   size_t count) LQ_NOEXCEPT;
 
 /* Forgets all but the first n_tokens. Errors: INVALID_ARGUMENT if it holds fewer. Threads: one. */
-LQ_API lq_status lq_session_rewind(lq_session *session, size_t n_tokens) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_rewind(lq_session* session, size_t n_tokens) LQ_NOEXCEPT;
 
 /* Tokens held, the most it can hold, and the bytes it takes now (shared parts counted in each). Threads: one. */
-LQ_API lq_status lq_session_length(size_t *out, const lq_session *session) LQ_NOEXCEPT;
-LQ_API lq_status lq_session_capacity(size_t *out, const lq_session *session) LQ_NOEXCEPT;
-LQ_API lq_status lq_session_memory(uint64_t *out, const lq_session *session) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_length(size_t* out, const lq_session* session) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_capacity(size_t* out, const lq_session* session) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_memory(uint64_t* out, const lq_session* session) LQ_NOEXCEPT;
 
 /* The tokens held. Threads: one. */
-LQ_API lq_status lq_session_tokens(int32_t *out, size_t capacity, size_t *count,
-                                   const lq_session *session) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_tokens(int32_t* out, size_t capacity, size_t* count, const lq_session* session) LQ_NOEXCEPT;
 
 /* Writes tokens and cache to a file (temporary file in the same folder, then rename: an older file survives a failure).
  * Errors: IO. Threads: one. */
-LQ_API lq_status lq_session_save_file(const lq_session *session, const char *path) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_save_file(const lq_session* session, const char* path) LQ_NOEXCEPT;
 
 /* Replaces the session's contents. Errors: NOT_FOUND, IO, BAD_FILE (damaged: every block is checksummed), MISMATCH
  * (another model, cache type or version), CONTEXT_FULL; the session is then unchanged. Threads: one. */
-LQ_API lq_status lq_session_load_file(lq_session *session, const char *path) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_load_file(lq_session* session, const char* path) LQ_NOEXCEPT;
 
 /* The same to and from memory; a buffer triple, in bytes. Threads: one. */
-LQ_API lq_status lq_session_save(void *out, size_t capacity, size_t *length, const lq_session *session) LQ_NOEXCEPT;
-LQ_API lq_status lq_session_load(lq_session *session, const void *data, size_t length) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_save(void* out, size_t capacity, size_t* length, const lq_session* session) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_load(lq_session* session, const void* data, size_t length) LQ_NOEXCEPT;
 
 /* The message of the last call that failed on this session; "" if none. Threads: any. */
-LQ_API lq_status lq_session_error(char *out, size_t capacity, size_t *length, const lq_session *session) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_error(char* out, size_t capacity, size_t* length, const lq_session* session) LQ_NOEXCEPT;
 
 /* ---- Generation ------------------------------------------------------------------------------------------------ */
 
@@ -114,7 +114,7 @@ typedef enum lq_finish {
 } lq_finish;
 
 /* "stop" for END and STOP, "length", "context_full", "cancelled", "callback", "none". Threads: any. */
-LQ_API const char *lq_finish_name(lq_finish finish) LQ_NOEXCEPT;
+LQ_API const char* lq_finish_name(lq_finish finish) LQ_NOEXCEPT;
 
 typedef struct lq_logprob {
   int32_t token;
@@ -131,41 +131,42 @@ typedef enum lq_event_kind {
  * returns). */
 typedef struct lq_event {
   uint32_t struct_size;
-  int32_t kind;              /* an lq_event_kind */
-  int32_t token;             /* the token; -1 unless kind is TOKEN */
-  uint32_t index;            /* how many tokens this generation made before it */
-  const char *text;          /* text that is now complete, never half a character; held back while it may be the start of
-                                a stop string. Not NUL-terminated, maybe empty */
+  int32_t kind;     /* an lq_event_kind */
+  int32_t token;    /* the token; -1 unless kind is TOKEN */
+  uint32_t index;   /* how many tokens this generation made before it */
+  const char* text; /* text that is now complete, never half a character; held back while it may be the start of
+                       a stop string. Not NUL-terminated, maybe empty */
   size_t text_length;
-  float logprob;             /* of the token; NaN if logprobs was 0 */
-  int32_t finish;            /* an lq_finish */
-  const lq_logprob *top;     /* the most probable tokens, best first */
+  float logprob;         /* of the token; NaN if logprobs was 0 */
+  int32_t finish;        /* an lq_finish */
+  const lq_logprob* top; /* the most probable tokens, best first */
   size_t top_count;
-  uint32_t prompt_done;      /* tokens of the prompt computed or reused so far, */
-  uint32_t prompt_total;     /* and to do in all */
+  uint32_t prompt_done;  /* tokens of the prompt computed or reused so far, */
+  uint32_t prompt_total; /* and to do in all */
 } lq_event;
 
-#define LQ_EVENT_INIT { (uint32_t)sizeof(lq_event), 0, -1, 0, NULL, 0, 0.0f, 0, NULL, 0, 0, 0 }
+#define LQ_EVENT_INIT \
+  { (uint32_t)sizeof(lq_event), 0, -1, 0, NULL, 0, 0.0f, 0, NULL, 0, 0, 0 }
 
 /* Called for each token, and once with LQ_EVENT_DONE. A non-zero return ends the generation with LQ_FINISH_CALLBACK. */
-typedef int (*lq_token_fn)(const lq_event *event, void *user);
+typedef int (*lq_token_fn)(const lq_event* event, void* user);
 
 typedef struct lq_generate_options {
   uint32_t struct_size;
-  uint32_t max_tokens;         /* 0 = until the model ends or the context is full */
-  const lq_sampler *sampler;   /* copied at the start; NULL = greedy */
-  const char *const *stop;     /* stop_count strings, NUL-terminated, not empty: the text ends before the first of them */
+  uint32_t max_tokens;       /* 0 = until the model ends or the context is full */
+  const lq_sampler* sampler; /* copied at the start; NULL = greedy */
+  const char* const* stop;   /* stop_count strings, NUL-terminated, not empty: the text ends before the first of them */
   size_t stop_count;
-  const int32_t *stop_tokens;  /* tokens that end it, besides the model's own */
+  const int32_t* stop_tokens; /* tokens that end it, besides the model's own */
   size_t stop_token_count;
-  uint32_t logprobs;           /* how many most probable tokens to report for each; 0 = none. At most 100 */
-  int32_t ignore_end;          /* non-zero: the model's own end tokens do not end it */
-  int32_t append;              /* non-zero: the prompt is appended to the session; 0: it replaces the contents, reusing the
-                                  longest common prefix */
-  int32_t parse_special;       /* non-zero: a text prompt may hold control tokens ("<|im_start|>") */
-  int32_t no_begin;            /* non-zero: no begin token before a text prompt that replaces the contents */
-  int32_t reserved;            /* 0 */
-  lq_cancel *cancel;           /* a second way to stop, besides lq_session_cancel; may be NULL */
+  uint32_t logprobs;     /* how many most probable tokens to report for each; 0 = none. At most 100 */
+  int32_t ignore_end;    /* non-zero: the model's own end tokens do not end it */
+  int32_t append;        /* non-zero: the prompt is appended to the session; 0: it replaces the contents, reusing the
+                            longest common prefix */
+  int32_t parse_special; /* non-zero: a text prompt may hold control tokens ("<|im_start|>") */
+  int32_t no_begin;      /* non-zero: no begin token before a text prompt that replaces the contents */
+  int32_t reserved;      /* 0 */
+  lq_cancel* cancel;     /* a second way to stop, besides lq_session_cancel; may be NULL */
 } lq_generate_options;
 
 #define LQ_GENERATE_OPTIONS_INIT \
@@ -179,63 +180,63 @@ typedef struct lq_result {
   uint32_t reused_tokens;    /* of which this many were in the cache already */
   uint32_t generated_tokens; /* tokens made, the end token not counted */
   uint32_t reserved;
-  double load_ms;            /* loading the model */
-  double prefill_ms;         /* reading the prompt */
-  double decode_ms;          /* making tokens */
-  double first_token_ms;     /* from the start of the call to the first token */
-  double prefill_tps;        /* prompt tokens computed per second; 0 if none were */
-  double decode_tps;         /* tokens made per second, the first one (which prefill gives) not counted; 0 if none */
+  double load_ms;        /* loading the model */
+  double prefill_ms;     /* reading the prompt */
+  double decode_ms;      /* making tokens */
+  double first_token_ms; /* from the start of the call to the first token */
+  double prefill_tps;    /* prompt tokens computed per second; 0 if none were */
+  double decode_tps;     /* tokens made per second, the first one (which prefill gives) not counted; 0 if none */
 } lq_result;
 
-#define LQ_RESULT_INIT { (uint32_t)sizeof(lq_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define LQ_RESULT_INIT \
+  { (uint32_t)sizeof(lq_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
-/* Reads a prompt and generates until something ends it. `prompt` NULL: goes on from what the session holds. `result` and
- * `callback` may be NULL. Status CANCELLED (handle or lq_session_cancel) leaves the text made so far in
+/* Reads a prompt and generates until something ends it. `prompt` NULL: goes on from what the session holds. `result`
+ * and `callback` may be NULL. Status CANCELLED (handle or lq_session_cancel) leaves the text made so far in
  * lq_session_output. Other errors: CONTEXT_FULL if the prompt does not fit. Threads: one. */
-LQ_API lq_status lq_session_generate(lq_result *result, lq_session *session, const char *prompt, size_t length,
-                                     const lq_generate_options *options, lq_token_fn callback,
-                                     void *user) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_generate(lq_result* result, lq_session* session, const char* prompt, size_t length,
+                                     const lq_generate_options* options, lq_token_fn callback, void* user) LQ_NOEXCEPT;
 
 /* The same from a conversation, through the model's own chat template. Repeat it with the messages so far and only the
  * new ones are computed. `chat` may be NULL. Threads: one. */
-LQ_API lq_status lq_session_chat(lq_result *result, lq_session *session, const lq_message *messages, size_t count,
-                                 const lq_chat_options *chat, const lq_generate_options *options, lq_token_fn callback,
-                                 void *user) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_chat(lq_result* result, lq_session* session, const lq_message* messages, size_t count,
+                                 const lq_chat_options* chat, const lq_generate_options* options, lq_token_fn callback,
+                                 void* user) LQ_NOEXCEPT;
 
-/* Begins a generation and returns at once; lq_session_step does the work. Any other generation of the session is given up.
- * Threads: one. */
-LQ_API lq_status lq_session_start(lq_session *session, const char *prompt, size_t length,
-                                  const lq_generate_options *options) LQ_NOEXCEPT;
-LQ_API lq_status lq_session_start_tokens(lq_session *session, const int32_t *tokens, size_t count,
-                                         const lq_generate_options *options) LQ_NOEXCEPT;
-LQ_API lq_status lq_session_start_chat(lq_session *session, const lq_message *messages, size_t count,
-                                       const lq_chat_options *chat, const lq_generate_options *options) LQ_NOEXCEPT;
+/* Begins a generation and returns at once; lq_session_step does the work. Any other generation of the session is given
+ * up. Threads: one. */
+LQ_API lq_status lq_session_start(lq_session* session, const char* prompt, size_t length,
+                                  const lq_generate_options* options) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_start_tokens(lq_session* session, const int32_t* tokens, size_t count,
+                                         const lq_generate_options* options) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_start_chat(lq_session* session, const lq_message* messages, size_t count,
+                                       const lq_chat_options* chat, const lq_generate_options* options) LQ_NOEXCEPT;
 
 /* As a budget: as long as it takes until the next token. */
 #define LQ_BUDGET_NONE ((uint64_t)-1)
 
 /* Does as much of the next token's work as fits in budget_us microseconds (at least one unit, about a layer of the
- * network) and returns with WORKING; or with TOKEN as soon as there is one; or with DONE, then and ever after. The tokens
- * are those that lq_session_generate gives. A game calls this once a frame. Errors: INVALID_ARGUMENT if nothing was
- * started; CANCELLED once when cancelled, then DONE. Threads: one. */
-LQ_API lq_status lq_session_step(lq_event *event, lq_session *session, uint64_t budget_us) LQ_NOEXCEPT;
+ * network) and returns with WORKING; or with TOKEN as soon as there is one; or with DONE, then and ever after. The
+ * tokens are those that lq_session_generate gives. A game calls this once a frame. Errors: INVALID_ARGUMENT if nothing
+ * was started; CANCELLED once when cancelled, then DONE. Threads: one. */
+LQ_API lq_status lq_session_step(lq_event* event, lq_session* session, uint64_t budget_us) LQ_NOEXCEPT;
 
 /* Gives up the generation that is going on, keeping what was made; lq_session_step then tells DONE. Threads: one. */
-LQ_API lq_status lq_session_stop(lq_session *session) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_stop(lq_session* session) LQ_NOEXCEPT;
 
 /* Asks the call that is now running on the session, in whatever thread, to return LQ_ERR_CANCELLED, within one token or
  * 20 ms; a session at rest takes it for the next call. Threads: any; also safe in a signal handler. */
-LQ_API lq_status lq_session_cancel(lq_session *session) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_cancel(lq_session* session) LQ_NOEXCEPT;
 
 /* The figures of the last generation, also while it is going on. Threads: one. */
-LQ_API lq_status lq_session_result(lq_result *out, const lq_session *session) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_result(lq_result* out, const lq_session* session) LQ_NOEXCEPT;
 
 /* The text and the tokens of the last generation, borrowed until the next call on the session. Threads: one. */
-LQ_API lq_status lq_session_output(const char **text, size_t *length, const lq_session *session) LQ_NOEXCEPT;
-LQ_API lq_status lq_session_output_tokens(const int32_t **tokens, size_t *count,
-                                          const lq_session *session) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_output(const char** text, size_t* length, const lq_session* session) LQ_NOEXCEPT;
+LQ_API lq_status lq_session_output_tokens(const int32_t** tokens, size_t* count, const lq_session* session) LQ_NOEXCEPT;
 
-/* ---- Batches: several sessions of one model, computed together ---------------------------------------------------- */
+/* ---- Batches: several sessions of one model, computed together ----------------------------------------------------
+ */
 
 typedef struct lq_batch lq_batch;
 
@@ -244,24 +245,26 @@ typedef struct lq_batch_options {
   uint32_t max_sessions; /* most sessions in one step; 0 = 16. At most 1024 */
 } lq_batch_options;
 
-#define LQ_BATCH_OPTIONS_INIT { (uint32_t)sizeof(lq_batch_options), 0 }
+#define LQ_BATCH_OPTIONS_INIT \
+  { (uint32_t)sizeof(lq_batch_options), 0 }
 
-LQ_API lq_status lq_batch_create(lq_batch **out, lq_model *model, const lq_batch_options *options) LQ_NOEXCEPT;
+LQ_API lq_status lq_batch_create(lq_batch** out, lq_model* model, const lq_batch_options* options) LQ_NOEXCEPT;
 
-LQ_API void lq_batch_free(lq_batch *batch) LQ_NOEXCEPT;
+LQ_API void lq_batch_free(lq_batch* batch) LQ_NOEXCEPT;
 
-/* Brings every started session one token further in one pass over the weights: events[i] is what happened to sessions[i]
- * (TOKEN, WORKING while its prompt is being read, or DONE). Each session gives the tokens it would give alone. events[0]
- * must have struct_size set, and its size is the distance between elements. Errors: INVALID_ARGUMENT for a session of
- * another model, given twice, or not started. Threads: one, for the batch and each session. */
-LQ_API lq_status lq_batch_step(lq_event *events, lq_batch *batch, lq_session *const *sessions, size_t count) LQ_NOEXCEPT;
+/* Brings every started session one token further in one pass over the weights: events[i] is what happened to
+ * sessions[i] (TOKEN, WORKING while its prompt is being read, or DONE). Each session gives the tokens it would give
+ * alone. events[0] must have struct_size set, and its size is the distance between elements. Errors: INVALID_ARGUMENT
+ * for a session of another model, given twice, or not started. Threads: one, for the batch and each session. */
+LQ_API lq_status lq_batch_step(lq_event* events, lq_batch* batch, lq_session* const* sessions,
+                               size_t count) LQ_NOEXCEPT;
 
 /* As lq_token_fn, for session number `index`; a non-zero return ends that session's generation. */
-typedef int (*lq_batch_fn)(size_t index, const lq_event *event, void *user);
+typedef int (*lq_batch_fn)(size_t index, const lq_event* event, void* user);
 
 /* Steps until every session is done. `callback` may be NULL. Threads: as above. */
-LQ_API lq_status lq_batch_run(lq_batch *batch, lq_session *const *sessions, size_t count, lq_batch_fn callback,
-                              void *user) LQ_NOEXCEPT;
+LQ_API lq_status lq_batch_run(lq_batch* batch, lq_session* const* sessions, size_t count, lq_batch_fn callback,
+                              void* user) LQ_NOEXCEPT;
 
 /* ---- Perplexity ------------------------------------------------------------------------------------------------ */
 
@@ -270,31 +273,33 @@ typedef struct lq_perplexity_options {
   uint32_t n_ctx;          /* tokens in one window; 0 = 512 */
   uint32_t max_windows;    /* 0 = all */
   uint32_t reserved;       /* 0 */
-  const char *kv_type;     /* "f16" (default), "q8_0", "f32" */
+  const char* kv_type;     /* "f16" (default), "q8_0", "f32" */
   lq_progress_fn progress; /* the fraction of windows done; non-zero return: LQ_ERR_CANCELLED */
-  void *progress_user;
-  lq_cancel *cancel;
+  void* progress_user;
+  lq_cancel* cancel;
 } lq_perplexity_options;
 
-#define LQ_PERPLEXITY_OPTIONS_INIT { (uint32_t)sizeof(lq_perplexity_options), 0, 0, 0, NULL, NULL, NULL, NULL }
+#define LQ_PERPLEXITY_OPTIONS_INIT \
+  { (uint32_t)sizeof(lq_perplexity_options), 0, 0, 0, NULL, NULL, NULL, NULL }
 
 typedef struct lq_perplexity_result {
   uint32_t struct_size;
   uint32_t windows;
-  uint64_t scored;       /* tokens scored */
-  double perplexity;     /* exp(-mean log probability) */
-  double std_error;      /* of the perplexity, from the variance of the log probabilities */
-  double mean_logprob;   /* natural logarithm */
+  uint64_t scored;     /* tokens scored */
+  double perplexity;   /* exp(-mean log probability) */
+  double std_error;    /* of the perplexity, from the variance of the log probabilities */
+  double mean_logprob; /* natural logarithm */
 } lq_perplexity_result;
 
-#define LQ_PERPLEXITY_RESULT_INIT { (uint32_t)sizeof(lq_perplexity_result), 0, 0, 0, 0, 0 }
+#define LQ_PERPLEXITY_RESULT_INIT \
+  { (uint32_t)sizeof(lq_perplexity_result), 0, 0, 0, 0, 0 }
 
-/* Perplexity of a token list as it is usually reported for GGUF models: the list is cut into windows of n_ctx tokens that
- * do not overlap (a shorter rest is dropped), the first token of each is replaced by the begin token where the model
- * wants one, and the tokens of the second half of each window are scored. Errors: INVALID_ARGUMENT for fewer than n_ctx
- * tokens. Threads: any. */
-LQ_API lq_status lq_perplexity(lq_perplexity_result *out, lq_model *model, const int32_t *tokens, size_t count,
-                               const lq_perplexity_options *options) LQ_NOEXCEPT;
+/* Perplexity of a token list as it is usually reported for GGUF models: the list is cut into windows of n_ctx tokens
+ * that do not overlap (a shorter rest is dropped), the first token of each is replaced by the begin token where the
+ * model wants one, and the tokens of the second half of each window are scored. Errors: INVALID_ARGUMENT for fewer than
+ * n_ctx tokens. Threads: any. */
+LQ_API lq_status lq_perplexity(lq_perplexity_result* out, lq_model* model, const int32_t* tokens, size_t count,
+                               const lq_perplexity_options* options) LQ_NOEXCEPT;
 
 #ifdef __cplusplus
 }
