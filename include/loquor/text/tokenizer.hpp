@@ -1,0 +1,138 @@
+// Text <-> token ids: the interface of every tokenizer kind (rows of tokenizers.def) and the streaming decoder.
+// Not here: reading a file's metadata (formats/models fill TokenizerData) and chat templates (generate/).
+// Thread contract: a Tokenizer is immutable and shareable between threads; a StreamDecoder has one user at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "loquor/text/vocab.hpp"
+
+namespace lq {
+
+// What a model file says about its tokenizer. The views point into memory that `keep_alive` holds (a mapped file, say)
+// or that outlives Tokenizer::create; the tokenizer copies what it needs and keeps neither the views nor `keep_alive`.
+struct TokenizerData {
+  std::string model;                        // tokenizer.ggml.model: a row of tokenizers.def ("gpt2" = byte-level BPE)
+  std::string pre;                          // tokenizer.ggml.pre: a row of pretokenizers.def ("smollm", "llama-bpe", ...)
+  std::vector<std::string_view> tokens;     // tokenizer.ggml.tokens, id = index; bytes in the GPT-2 alphabet for "gpt2"
+  std::vector<float> scores;                // empty, or one a token; unused by BPE
+  std::vector<std::int32_t> types;          // empty (all normal), or one TokenKind value a token
+  std::vector<std::string_view> merges;     // "left right", best first
+  std::optional<std::int32_t> bos, eos, eot, eom, unk, sep, pad;
+  std::optional<bool> add_bos, add_eos;     // absent: as the pre-tokenizer's row says
+  std::shared_ptr<const void> keep_alive;
+};
+
+// A byte range [begin, end) of a text.
+struct TextRange {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+struct EncodeOptions {
+  bool add_special = false;    // bos/eos where the model asks for them
+  bool parse_special = false;  // text spelling a control token ("<|im_end|>") becomes that token; else it stays text
+  // With parse_special: ranges of the text (sorted, disjoint) in which control tokens are not looked for, nor across
+  // their edges: a chat template's own words are trusted, what the messages hold is not.
+  std::span<const TextRange> untrusted = {};
+};
+
+class Tokenizer {
+ public:
+  // Texts longer than this are refused with Error{limit}: positions are kept in 32 bits.
+  static constexpr std::size_t kMaxText = (std::size_t{1} << 31) - 1;
+
+  // Throws Error{unsupported} for a model or pre of no row (the message lists the rows), Error{bad_file} for metadata
+  // that contradict themselves, Error{limit} for absurd sizes.
+  static std::shared_ptr<const Tokenizer> create(const TokenizerData& data);
+  virtual ~Tokenizer() = default;
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
+
+  // Any bytes, including NUL and invalid UTF-8. Linear in the text's length. decode(encode(text)) == text.
+  // Throws Error{invalid_argument} for ranges out of order, Error{limit}, and Error{unsupported} for a byte the
+  // vocabulary can't spell when there is no unknown token.
+  std::vector<std::int32_t> encode(std::string_view text, EncodeOptions options = {}) const;
+  // The same, appended to `out`; on an exception `out` is as it was.
+  void encode_append(std::string_view text, const EncodeOptions& options, std::vector<std::int32_t>& out) const;
+
+  // The bytes the tokens stand for, in order. Control and unknown tokens give nothing unless render_special.
+  // Throws Error{invalid_argument} for an id outside the vocabulary.
+  std::string decode(std::span<const std::int32_t> ids, bool render_special = false) const;
+  // The bytes of one token whatever its kind; valid for the tokenizer's life. Throws as decode.
+  std::string_view token_bytes(std::int32_t id) const;
+  // The token as the vocabulary spells it ("Ġthe").
+  std::string token_text(std::int32_t id) const;
+  TokenKind kind(std::int32_t id) const;
+  // True for a token that decode leaves out unless render_special.
+  bool is_special(std::int32_t id) const { return is_special_kind(kind(id)); }
+  // The id spelled so in the vocabulary (the lowest, if there are several).
+  std::optional<std::int32_t> find(std::string_view token_text) const { return vocab_.find_text(token_text); }
+
+  std::size_t vocab_size() const noexcept { return vocab_.size(); }
+  const std::string& model() const noexcept { return model_; }
+  const std::string& pre() const noexcept { return pre_; }
+  std::optional<std::int32_t> bos() const noexcept { return bos_; }
+  std::optional<std::int32_t> eos() const noexcept { return eos_; }
+  std::optional<std::int32_t> eot() const noexcept { return eot_; }
+  std::optional<std::int32_t> unk() const noexcept { return unk_; }
+  std::optional<std::int32_t> pad() const noexcept { return pad_; }
+  bool add_bos() const noexcept { return add_bos_; }
+  bool add_eos() const noexcept { return add_eos_; }
+  // eos, eot, eom, and control tokens by the well-known names of turn and text ends. False for ids out of range.
+  bool is_end_of_generation(std::int32_t id) const noexcept;
+  // All of them, ascending.
+  std::span<const std::int32_t> end_of_generation() const noexcept { return eog_; }
+
+ protected:
+  Tokenizer(const TokenizerData& data, Vocab vocab);
+  // Encodes text that holds no special token, appending to `out`.
+  virtual void encode_plain(std::string_view text, std::vector<std::int32_t>& out) const = 0;
+
+  Vocab vocab_;
+  std::optional<std::int32_t> bos_, eos_, eot_, unk_, pad_;
+  bool add_bos_ = false;
+  bool add_eos_ = false;
+
+ private:
+  void encode_fragments(std::string_view text, const EncodeOptions& options, std::vector<std::int32_t>& out) const;
+
+  std::string model_, pre_;
+  std::vector<std::int32_t> eog_;
+  struct Specials;  // the automata that find special tokens
+  std::shared_ptr<const Specials> specials_;
+};
+
+// Turns a stream of ids into text that can be shown at once: it never returns half a UTF-8 character. Bytes that may
+// still become a character are held back, until they do, can't any more, or flush() is called.
+class StreamDecoder {
+ public:
+  enum class Mode {
+    text,   // every returned piece is valid UTF-8: an ill-formed sequence becomes U+FFFD, one for each maximal subpart
+            // (Unicode 3.9, table 3-11; as Python's errors="replace")
+    bytes,  // ill-formed bytes pass through unchanged: the pieces concatenate to Tokenizer::decode of all ids
+  };
+  explicit StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer, Mode mode = Mode::text, bool render_special = false);
+
+  // The text that is certain after this token; often empty. Throws as Tokenizer::decode, then the state is unchanged.
+  std::string feed(std::int32_t id);
+  // What is still held: in text mode one U+FFFD for an unfinished character. The decoder is then as new.
+  std::string flush();
+  // Bytes held back now, at most 3.
+  std::size_t pending() const noexcept { return held_.size(); }
+
+ private:
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  Mode mode_;
+  bool render_special_;
+  std::string held_;
+};
+
+}  // namespace lq
