@@ -2,7 +2,7 @@
  *
  * THREAT MODEL
  *   Every file, template, prompt, string and number given to these functions may be hostile: it leads to success or to
- * a clean error, never to a crash, an abort, an exit, unbounded memory or unbounded time. The host program, its
+ *   a clean error, never to a crash, an abort, an exit, unbounded memory or unbounded time. The host program, its
  *   callbacks, its allocator and its memory are trusted: a pointer that is not NULL must point at what its type says,
  *   for the length given.
  *
@@ -15,12 +15,12 @@
  *
  * HANDLES AND OWNERSHIP
  *   Types declared here without a body are opaque handles. What a function makes is returned through its first
- *   parameter and is owned by the caller until given to lq_<type>_free, for which NULL is a no-op. A handle keeps what
- * it was made from alive (a session its model, a model its context), so they may be freed in any order. A handle is a
- *   checked number, not an address: NULL, a freed handle, or a handle of another type gives LQ_ERR_INVALID_ARGUMENT;
- *   freeing twice is a no-op. A handle freed while another thread is inside a call on it is destroyed when that call
- *   returns. `const char *` and other pointers that a function hands out are borrowed: they live as long as is said
- *   there and are never freed by the caller.
+ *   parameter and is owned by the caller until given to lq_<type>_free, for which NULL is a no-op. A handle keeps
+ *   what it was made from alive (a session its model, a model its context), so they may be freed in any order. A handle
+ *   is a checked number, not an address: NULL, a freed handle, or a handle of another type gives
+ *   LQ_ERR_INVALID_ARGUMENT; freeing twice is a no-op. A handle freed while another thread is inside a call on it is
+ *   destroyed when that call returns. `const char *` and other pointers that a function hands out are borrowed: they
+ *   live as long as is said there and are never freed by the caller.
  *
  * STRINGS AND BUFFERS
  *   Text is UTF-8. A parameter pair `const char *s, size_t length` takes the length in bytes, and may then hold NUL and
@@ -29,8 +29,8 @@
  *   A triple `char *out, size_t capacity, size_t *length` is a buffer owned by the caller: *length (which may be NULL)
  *   receives the number of bytes of the whole result, without the terminating NUL that is written too. With out NULL
  *   and capacity 0 the call only reports the size and succeeds. If the result and its NUL do not fit, nothing is
- *   written but *length and the status is LQ_ERR_BUFFER_TOO_SMALL. For arrays of numbers it is the same, in elements
- * and without the NUL.
+ *   written but *length and the status is LQ_ERR_BUFFER_TOO_SMALL. For arrays of numbers it is the same, in
+ *   elements and without the NUL.
  *
  * STRUCTURES
  *   Option and result structures begin with `struct_size`, which the caller sets with the LQ_..._INIT macro. They only
@@ -40,7 +40,8 @@
  *
  * CALLBACKS
  *   A callback takes `void *user` last. Where it returns int, 0 means go on and anything else stop. Callbacks run on
- * the thread that made the call unless stated, and may not call into the same session; they must not throw or longjmp.
+ *   the thread that made the call unless stated, and may not call into the same session; they must not throw
+ *   or longjmp.
  *
  * THREADS
  *   Each function states its contract in a line "Threads:".

@@ -195,9 +195,10 @@ class Model {
 // Turns tokens to text piece by piece, never handing out half a character.
 class Stream {
  public:
-  explicit Stream(const Model& model, bool render_special = false) {
-    lq_detokenize_options o = LQ_DETOKENIZE_OPTIONS_INIT;
+  explicit Stream(const Model& model, bool render_special = false, bool raw_bytes = false) {
+    lq_stream_options o = LQ_STREAM_OPTIONS_INIT;
     o.render_special = render_special;
+    o.raw_bytes = raw_bytes;
     detail::check(lq_stream_create(raw_.out(), model.get(), &o));
   }
   std::string_view push(std::int32_t token) {

@@ -56,10 +56,11 @@ typedef enum lq_token_kind {
 
 LQ_API lq_status lq_token_kind_of(lq_token_kind* out, const lq_model* model, int32_t token) LQ_NOEXCEPT;
 
-/* The id of the token whose text is exactly this. Errors: NOT_FOUND. Threads: any. */
+/* The id of the token that stands for exactly these bytes, or of the control token that is spelled so. Errors:
+ * NOT_FOUND. Threads: any. */
 LQ_API lq_status lq_token_find(int32_t* out, const lq_model* model, const char* text, size_t length) LQ_NOEXCEPT;
 
-/* The id that the model gives a role: "bos", "eos", "eot" (end of turn), "unk", "pad", "sep". *out = -1 if it has none.
+/* The id that the model gives a role: "bos", "eos", "eot" (end of turn), "unk", "pad". *out = -1 if it has none.
  * Errors: INVALID_ARGUMENT for a role that is not in this list. Threads: any. */
 LQ_API lq_status lq_token_special(int32_t* out, const lq_model* model, const char* role) LQ_NOEXCEPT;
 
@@ -71,13 +72,22 @@ LQ_API lq_status lq_token_is_end(int32_t* out, const lq_model* model, int32_t to
 
 typedef struct lq_stream lq_stream;
 
-/* `options` as for lq_detokenize. Threads: any. */
-LQ_API lq_status lq_stream_create(lq_stream** out, const lq_model* model,
-                                  const lq_detokenize_options* options) LQ_NOEXCEPT;
+typedef struct lq_stream_options {
+  uint32_t struct_size;
+  int32_t render_special; /* non-zero: control tokens are written as their text; 0: they are left out */
+  int32_t raw_bytes;      /* non-zero: bytes that are not UTF-8 pass through unchanged; 0: each such sequence becomes
+                             U+FFFD, so that every piece is valid UTF-8 */
+  int32_t reserved;       /* 0 */
+} lq_stream_options;
+
+#define LQ_STREAM_OPTIONS_INIT \
+  { (uint32_t)sizeof(lq_stream_options), 0, 0, 0 }
+
+/* Threads: any. */
+LQ_API lq_status lq_stream_create(lq_stream** out, const lq_model* model, const lq_stream_options* options) LQ_NOEXCEPT;
 
 /* Adds a token and hands out the text that is now complete (maybe none), borrowed until the next call on this stream.
- * Bytes that can begin a character wait for the rest of it; bytes that cannot are passed on as they are. `text` and
- * `length` may not be NULL. Threads: one. */
+ * Bytes that can begin a character wait for the rest of it. `text` and `length` may not be NULL. Threads: one. */
 LQ_API lq_status lq_stream_push(const char** text, size_t* length, lq_stream* stream, int32_t token) LQ_NOEXCEPT;
 
 /* Hands out the bytes still waiting and begins anew. Threads: one. */
