@@ -7,11 +7,13 @@ function(lq_add_module area)
   set_property(GLOBAL APPEND PROPERTY LQ_SOURCES ${sources})
 endfunction()
 
-# loquor_core: every area as one static archive; the C API (capi/) links it into libloquor.
+# loquor_objects: every area; libloquor (capi/) is made of them. loquor_core: the same as an archive, for the C++ tests.
 function(lq_add_library)
   get_property(sources GLOBAL PROPERTY LQ_SOURCES)
-  add_library(loquor_core STATIC ${sources} $<TARGET_OBJECTS:lq_isa_objects>)
-  target_link_libraries(loquor_core PUBLIC lq_flags Threads::Threads PRIVATE nlohmann_json::nlohmann_json)
+  add_library(loquor_objects OBJECT ${sources})
+  target_link_libraries(loquor_objects PRIVATE lq_flags Threads::Threads nlohmann_json::nlohmann_json)
+  add_library(loquor_core STATIC $<TARGET_OBJECTS:loquor_objects> $<TARGET_OBJECTS:lq_isa_objects>)
+  target_link_libraries(loquor_core PUBLIC lq_flags Threads::Threads)
 endfunction()
 
 # One executable per area: tests/<area>/test_*.cpp (+ helpers *.cpp beside them), registered as test_<area>.
