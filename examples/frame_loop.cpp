@@ -1,0 +1,80 @@
+// A game loop at 60 frames a second that writes text on the side: each frame gives lq_session_step a budget of 2 ms on
+// one thread. Prints how long the steps and frames took, and by how much steps overran their budget.
+//   frame_loop [MODEL] [SECONDS] [BUDGET_US]
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <loquor.hpp>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Micros = std::chrono::duration<double, std::micro>;
+
+double percentile(std::vector<double> values, double p) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[std::min(values.size() - 1, static_cast<std::size_t>(p * static_cast<double>(values.size())))];
+}
+
+void print_histogram(const std::vector<double>& values, double width, const char* title) {
+  std::vector<std::size_t> bins(16);
+  for (const double v : values) ++bins[std::min(bins.size() - 1, static_cast<std::size_t>(v / width))];
+  std::size_t most = 1;
+  for (const std::size_t n : bins) most = std::max(most, n);
+  std::printf("%s\n", title);
+  for (std::size_t i = 0; i < bins.size(); ++i)
+    if (bins[i])
+      std::printf("  %s%6.2f ms %7zu %s\n", i + 1 == bins.size() ? ">=" : "  ", static_cast<double>(i) * width / 1000,
+                  bins[i], std::string(1 + bins[i] * 50 / most, '#').c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const double seconds = argc > 2 ? std::atof(argv[2]) : 10;
+  const auto budget_us = static_cast<std::uint64_t>(argc > 3 ? std::atoi(argv[3]) : 2000);
+  loquor::ContextOptions one_thread;
+  one_thread.threads = 1;  // the game keeps the other cores
+  const loquor::Model model(argc > 1 ? argv[1] : "smollm2", {}, loquor::Context(one_thread));
+  loquor::Session session(model);
+  loquor::GenerateOptions options;
+  options.max_tokens = 400;
+  std::vector<double> steps, frames;
+  std::size_t tokens = 0;
+  const auto frame = std::chrono::microseconds(16667);
+  const auto begin = Clock::now();
+  bool idle = true;
+  for (auto next = begin + frame; Clock::now() - begin < std::chrono::duration<double>(seconds); next += frame) {
+    const auto frame_start = Clock::now();
+    if (idle) {
+      session.start_chat({{"user", "A dragon lands in front of you. Describe what happens next."}}, options);
+      idle = false;
+    }
+    const auto step_start = Clock::now();
+    const loquor::Event event = session.step(budget_us);
+    steps.push_back(Micros(Clock::now() - step_start).count());
+    tokens += event.kind() == LQ_EVENT_TOKEN;
+    idle = event.done();
+    std::cout << event.text() << std::flush;
+    // ... the game's own work would be here ...
+    std::this_thread::sleep_until(next);
+    frames.push_back(Micros(Clock::now() - frame_start).count());
+  }
+  std::printf("\n\n%zu tokens in %zu frames\n", tokens, frames.size());
+  print_histogram(frames, 2000, "frame time");
+  print_histogram(steps, 250, "time in lq_session_step");
+  std::vector<double> over;
+  for (const double s : steps) over.push_back(std::max(0.0, s - static_cast<double>(budget_us)));
+  std::printf("over the budget of %.2f ms by: p50 %.3f ms, p99 %.3f ms, p99.9 %.3f ms, most %.3f ms\n",
+              static_cast<double>(budget_us) / 1000, percentile(over, 0.5) / 1000, percentile(over, 0.99) / 1000,
+              percentile(over, 0.999) / 1000, percentile(over, 1) / 1000);
+  return tokens > 0 ? 0 : 1;
+} catch (const std::exception& e) {
+  std::cerr << "frame_loop: " << e.what() << '\n';
+  return 1;
+}
