@@ -4,7 +4,6 @@
 
 #include "args.hpp"
 #include "loquor/kernels/dispatch.hpp"
-#include "loquor/kernels/table.hpp"
 #include "lq_base.h"
 
 namespace lq::capi {
