@@ -19,14 +19,14 @@ namespace lq {
 // What a model file says about its tokenizer. The views point into memory that `keep_alive` holds (a mapped file, say)
 // or that outlives Tokenizer::create; the tokenizer copies what it needs and keeps neither the views nor `keep_alive`.
 struct TokenizerData {
-  std::string model;                        // tokenizer.ggml.model: a row of tokenizers.def ("gpt2" = byte-level BPE)
-  std::string pre;                          // tokenizer.ggml.pre: a row of pretokenizers.def ("smollm", "llama-bpe", ...)
-  std::vector<std::string_view> tokens;     // tokenizer.ggml.tokens, id = index; bytes in the GPT-2 alphabet for "gpt2"
-  std::vector<float> scores;                // empty, or one a token; unused by BPE
-  std::vector<std::int32_t> types;          // empty (all normal), or one TokenKind value a token
-  std::vector<std::string_view> merges;     // "left right", best first
+  std::string model;                     // tokenizer.ggml.model: a row of tokenizers.def ("gpt2" = byte-level BPE)
+  std::string pre;                       // tokenizer.ggml.pre: a row of pretokenizers.def ("smollm", "llama-bpe", ...)
+  std::vector<std::string_view> tokens;  // tokenizer.ggml.tokens, id = index; bytes in the GPT-2 alphabet for "gpt2"
+  std::vector<float> scores;             // empty, or one a token; unused by BPE
+  std::vector<std::int32_t> types;       // empty (all normal), or one TokenKind value a token
+  std::vector<std::string_view> merges;  // "left right", best first
   std::optional<std::int32_t> bos, eos, eot, eom, unk, sep, pad;
-  std::optional<bool> add_bos, add_eos;     // absent: as the pre-tokenizer's row says
+  std::optional<bool> add_bos, add_eos;  // absent: as the pre-tokenizer's row says
   std::shared_ptr<const void> keep_alive;
 };
 
@@ -119,7 +119,8 @@ class StreamDecoder {
             // (Unicode 3.9, table 3-11; as Python's errors="replace")
     bytes,  // ill-formed bytes pass through unchanged: the pieces concatenate to Tokenizer::decode of all ids
   };
-  explicit StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer, Mode mode = Mode::text, bool render_special = false);
+  explicit StreamDecoder(std::shared_ptr<const Tokenizer> tokenizer, Mode mode = Mode::text,
+                         bool render_special = false);
 
   // The text that is certain after this token; often empty. Throws as Tokenizer::decode, then the state is unchanged.
   std::string feed(std::int32_t id);
