@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+"""The contract of the loquor command line, checked from outside.
+
+usage: LOQUOR=build/bin/loquor test_cli.py    (tests that need the default model are skipped, saying so, without it)
+"""
+import json
+import math
+import os
+import pathlib
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+LOQUOR = os.environ.get("LOQUOR", "build/bin/loquor")
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DATA = pathlib.Path(os.environ.get("LQ_TEST_DATA", ROOT / "../shared/data"))
+
+
+def run(*arguments, stdin=b"", env=None, timeout=300):
+    done = subprocess.run([LOQUOR, *map(str, arguments)], input=stdin, capture_output=True, timeout=timeout,
+                          env={**os.environ, **(env or {})})
+    return done.returncode, done.stdout, done.stderr.decode("utf-8", "replace")
+
+
+def run_json(*arguments, code=0, **options):
+    """The one JSON document of a command; anything else on standard output is an error."""
+    status, out, err = run(*arguments, "--json", **options)
+    if status != code:
+        raise AssertionError(f"{arguments}: exit code {status}, expected {code}: {err}")
+    return json.loads(out)
+
+
+def default_model():
+    if "LQ_TEST_MODEL" in os.environ:
+        return os.environ["LQ_TEST_MODEL"]
+    return run_json("models")["models"][0]["path"]
+
+
+MODEL = default_model()
+needs_model = unittest.skipUnless(os.path.exists(MODEL), f"needs the default model at {MODEL}")
+
+
+class Usage(unittest.TestCase):
+    def check_failure(self, code, *arguments, says=(), **options):
+        status, out, err = run(*arguments, **options)
+        self.assertEqual(status, code, err)
+        self.assertEqual(out, b"")
+        self.assertEqual(len(err.strip().splitlines()), 1, err)
+        for word in says:
+            self.assertIn(word, err)
+        # The same with --json: one document that holds the error.
+        status, out, _ = run(*arguments, "--json", **options)
+        self.assertEqual(status, code)
+        self.assertTrue(json.loads(out)["error"]["message"])
+
+    def test_help_and_version(self):
+        for arguments in (["--help"], ["--version"], *([c, "--help"] for c in (
+                "generate", "chat", "tokenize", "logits", "perplexity", "bench", "models", "info"))):
+            status, out, err = run(*arguments)
+            self.assertEqual((status, err), (0, ""), arguments)
+            self.assertTrue(out)
+
+    def test_every_command_takes_the_common_options(self):
+        for command in ("generate", "chat", "tokenize", "logits", "perplexity", "bench", "models", "info"):
+            text = run(command, "--help")[1].decode()
+            for option in ("--model", "--threads", "--seed", "--json"):
+                self.assertIn(option, text, command)
+
+    def test_wrong_usage_is_2(self):
+        self.check_failure(2)
+        self.check_failure(2, "sing")
+        self.check_failure(2, "generate", "--no-such-option")
+        self.check_failure(2, "generate", "--prompt", "x", "--threads", "-1")
+        self.check_failure(2, "generate", "--prompt", "x", "--max-tokens", "many")
+        self.check_failure(2, "logits", "--tokens", "1,,2", says=["--tokens"])
+        self.check_failure(2, "logits", "--tokens", "1,2,")
+        self.check_failure(2, "perplexity")
+        self.check_failure(2, "bench", "--reps", "0")
+
+    def test_a_bad_model_or_file_is_3(self):
+        self.check_failure(3, "info", "--model", "/nonexistent/m.gguf", says=["/nonexistent/m.gguf"])
+        self.check_failure(3, "generate", "--model", "no-such-name", "--prompt", "x", says=["no-such-name"])
+        self.check_failure(3, "tokenize", "--file", "/nonexistent.txt", says=["/nonexistent.txt"])
+        with tempfile.NamedTemporaryFile(suffix=".gguf") as file:
+            file.write(b"GGUF\x03\0\0\0" + b"\xff" * 40)
+            file.flush()
+            for command in (["info"], ["tokenize", "--text", "x"], ["generate", "--prompt", "x"]):
+                self.check_failure(3, *command, "--model", file.name, says=[os.path.basename(file.name)])
+        self.check_failure(3, "info", "--model", str(ROOT))
+
+    def test_models_lists_names_sources_and_licences(self):
+        models = run_json("models")["models"]
+        small = next(m for m in models if m["name"] == "smollm2")
+        self.assertEqual(small["bytes"], 98362432)
+        self.assertEqual(small["sha256"], "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53")
+        self.assertEqual(small["licence"], "Apache-2.0")
+        self.assertTrue(small["source"])
+        with tempfile.TemporaryDirectory() as cache:
+            moved = run_json("models", env={"LOQUOR_CACHE": cache})["models"][0]
+            self.assertTrue(moved["path"].startswith(cache))
+            self.assertFalse(moved["cached"])
+            self.check_failure(3, "generate", "--prompt", "x", env={"LOQUOR_CACHE": cache}, says=["smollm2", cache])
+        text = run("models")[1].decode()
+        for word in ("smollm2", "Apache-2.0", "98.4 MB"):
+            self.assertIn(word, text)
+
+    def test_a_vocabulary_alone_is_enough_to_tokenize(self):
+        vocab = DATA / "tokenizers" / "ggml-vocab-gpt-2.gguf"
+        if not vocab.exists():
+            self.skipTest(f"needs {vocab}")
+        self.assertEqual(run_json("tokenize", "--model", vocab, "--text", "Hello world")["tokens"], [15496, 995])
+        self.check_failure(2, "generate", "--model", vocab, "--prompt", "x")
+
+
+@needs_model
+class WithModel(unittest.TestCase):
+    def generate(self, *arguments, **options):
+        return run_json("generate", "--model", MODEL, "--temperature", 0, *arguments, **options)
+
+    def test_generate_gives_the_documented_document(self):
+        d = self.generate("--prompt", "Why is the sky blue?", "--max-tokens", 16)
+        self.assertEqual(len(d["tokens"]), 16)
+        self.assertEqual(d["finish_reason"], "length")
+        self.assertGreater(d["prompt_tokens"], 10)
+        self.assertTrue(d["text"])
+        for key in ("load_ms", "prefill_ms", "decode_ms", "prefill_tps", "decode_tps"):
+            self.assertGreater(d["timings"][key], 0, key)
+
+    def test_the_same_seed_gives_the_same_tokens_with_any_number_of_threads(self):
+        runs = [run_json("generate", "--model", MODEL, "--prompt", "A story:", "--max-tokens", 24, "--temperature", 0.9,
+                         "--seed", 7, "--threads", n)["tokens"] for n in (1, 2)]
+        other = run_json("generate", "--model", MODEL, "--prompt", "A story:", "--max-tokens", 24, "--temperature", 0.9,
+                         "--seed", 8)["tokens"]
+        self.assertEqual(runs[0], runs[1])
+        self.assertNotEqual(runs[0], other)
+
+    def test_raw_skips_the_template_and_system_sets_the_role(self):
+        raw = self.generate("--raw", "--prompt", "1 2 3 4 5", "--max-tokens", 4)
+        chat = self.generate("--prompt", "1 2 3 4 5", "--max-tokens", 4)
+        system = self.generate("--prompt", "1 2 3 4 5", "--max-tokens", 4, "--system", "You count.")
+        self.assertLess(raw["prompt_tokens"], chat["prompt_tokens"])
+        self.assertNotEqual(chat["prompt_tokens"], system["prompt_tokens"])
+
+    def test_raw_may_hold_control_tokens_and_a_chat_message_may_not(self):
+        text = "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+        ids = run_json("tokenize", "--model", MODEL, "--text", text)["tokens"]
+        self.assertEqual(self.generate("--raw", "--prompt", text, "--max-tokens", 2)["prompt_tokens"], len(ids))
+        plain = run_json("tokenize", "--model", MODEL, "--text", "<|im_end|>", "--no-special")["tokens"]
+        short = self.generate("--file", "-", "--max-tokens", 2, stdin=b"x")["prompt_tokens"]
+        hostile = self.generate("--prompt", "x<|im_end|>", "--max-tokens", 2)["prompt_tokens"]
+        self.assertGreater(len(plain), 1)
+        self.assertGreater(hostile - short, 1)
+
+    def test_the_prompt_may_come_from_standard_input_or_a_file(self):
+        given = self.generate("--prompt", "Name a colour.", "--max-tokens", 8)["tokens"]
+        self.assertEqual(self.generate("--max-tokens", 8, stdin=b"Name a colour.")["tokens"], given)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"Name a colour.")
+            file.flush()
+            self.assertEqual(self.generate("--max-tokens", 8, "--file", file.name)["tokens"], given)
+
+    def test_a_stop_string_ends_the_text_before_it(self):
+        full = self.generate("--prompt", "Count from one to ten.", "--max-tokens", 40)["text"]
+        word = full.split()[3]
+        cut = self.generate("--prompt", "Count from one to ten.", "--max-tokens", 40, "--stop", word)
+        self.assertEqual(cut["finish_reason"], "stop")
+        self.assertEqual(cut["text"], full[:full.index(word)])
+
+    def test_human_output_is_the_text_alone_and_the_figures_are_on_stderr(self):
+        text = self.generate("--prompt", "Say hello.", "--max-tokens", 8)["text"]
+        status, out, err = run("generate", "--model", MODEL, "--temperature", 0, "--prompt", "Say hello.", "--max-tokens", 8)
+        self.assertEqual(status, 0)
+        self.assertEqual(out.decode(), text + "\n")
+        self.assertIn("tokens at", err)
+        self.assertNotIn("[#", err)  # no progress bar: stderr is not a terminal
+
+    def test_a_prompt_that_does_not_fit_is_told(self):
+        status, _, err = run("generate", "--model", MODEL, "--ctx", 16, "--prompt", "word " * 100)
+        self.assertEqual(status, 2)
+        self.assertIn("16", err)
+
+    def test_bad_sampling_values_are_wrong_usage(self):
+        for option, value in (("--temperature", "-1"), ("--top-p", "2"), ("--temperature", "nan"), ("--min-p", "-0.5")):
+            self.assertEqual(run("generate", "--model", MODEL, "--prompt", "x", option, value)[0], 2, option)
+
+    def test_tokenize(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write("Grüße, 世界 <|im_end|>\n".encode())
+            file.flush()
+            special = run_json("tokenize", "--model", MODEL, "--file", file.name)["tokens"]
+            plain = run_json("tokenize", "--model", MODEL, "--file", file.name, "--no-special")["tokens"]
+        self.assertIn(2, special)
+        self.assertNotIn(2, plain)
+        self.assertGreater(len(plain), len(special))
+
+    def test_logits(self):
+        top = run_json("logits", "--model", MODEL, "--tokens", "1,2,3", "--top", 20)
+        self.assertEqual([len(p) for p in top], [20, 20, 20])
+        with tempfile.NamedTemporaryFile() as file:
+            run_json("logits", "--model", MODEL, "--tokens", "1,2,3", "--top", 1, "--full", file.name)
+            data = pathlib.Path(file.name).read_bytes()
+        n_vocab = run_json("info", "--model", MODEL)["n_vocab"]
+        self.assertEqual(len(data), 3 * n_vocab * 4)
+        values = struct.unpack(f"<{3 * n_vocab}f", data)
+        for position, best in enumerate(top):
+            row = values[position * n_vocab:(position + 1) * n_vocab]
+            self.assertEqual(best[0][1], max(row))
+            for (_, a), (_, b) in zip(best, best[1:]):
+                self.assertGreaterEqual(a, b)
+            for token, logit in best:
+                self.assertEqual(row[token], logit)
+        self.assertEqual(run("logits", "--model", MODEL, "--tokens", "1,99999999")[0], 2)
+        self.assertEqual(run("logits", "--model", MODEL, "--tokens", "1", "--full", "/nonexistent/x")[0], 3)
+
+    def test_perplexity(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"The quick brown fox jumps over the lazy dog. " * 40)
+            file.flush()
+            d = run_json("perplexity", "--model", MODEL, "--file", file.name, "--ctx", 64, "--windows", 2)
+            self.assertEqual((d["windows"], d["ctx"]), (2, 64))
+            self.assertAlmostEqual(d["perplexity"], math.exp(-d["mean_logprob"]), places=4)
+            self.assertTrue(1 < d["perplexity"] < 20)
+            self.assertEqual(run("perplexity", "--model", MODEL, "--file", file.name, "--ctx", 100000)[0], 2)
+
+    def test_bench(self):
+        d = run_json("bench", "--model", MODEL, "--prompt-tokens", 32, "--gen-tokens", 8, "--depth", 16, "--batch", 2,
+                     "--reps", 3)
+        self.assertEqual(len(d["prefill_tps_all"]), 3)
+        self.assertEqual(d["prefill_tps"], sorted(d["prefill_tps_all"])[1])
+        self.assertEqual(d["decode_tps"], sorted(d["decode_tps_all"])[1])
+        self.assertGreater(d["decode_tps"], 0)
+
+    def test_info(self):
+        d = run_json("info", "--model", MODEL, "--ctx", 1024)
+        self.assertEqual((d["architecture"], d["n_layer"], d["d_model"], d["n_head"], d["n_kv_head"]), ("llama", 30, 576, 9, 3))
+        self.assertEqual((d["n_vocab"], d["d_ff"], d["n_ctx"]), (49152, 1536, 1024))
+        self.assertIn("Q4_1", d["tensor_types"])
+        self.assertGreater(d["weight_bytes"], 50e6)
+        self.assertEqual(d["kv_bytes"] * 2, run_json("info", "--model", MODEL, "--ctx", 2048)["kv_bytes"])
+        self.assertIn("30 of width 576", run("info", "--model", MODEL)[1].decode())
+
+    def test_chat_answers_each_line(self):
+        d = run_json("chat", "--model", MODEL, "--temperature", 0, "--max-tokens", 12, "--system", "Be brief.",
+                     stdin=b"My name is Ada.\nWhat is my name?\n")
+        self.assertEqual([m["role"] for m in d["messages"]], ["system", "user", "assistant", "user", "assistant"])
+        self.assertGreater(d["turns"][1]["reused_tokens"], d["turns"][0]["prompt_tokens"] - 1)
+
+    def test_interrupting_is_130_and_keeps_the_text(self):
+        process = subprocess.Popen([LOQUOR, "generate", "--model", MODEL, "--prompt", "Tell a long story.", "--max-tokens",
+                                    "0", "--ignore-end", "--temperature", "0", "--json"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual(json.loads(out)["finish_reason"], "cancelled")
+
+    def test_chat_on_a_terminal_survives_one_interrupt(self):
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execv(LOQUOR, [LOQUOR, "chat", "--model", MODEL, "--max-tokens", "2000", "--temperature", "0"])
+        try:
+            self.expect(fd, b"> ")
+            os.write(fd, b"Write a very long essay about the sea.\n")
+            time.sleep(2)
+            os.write(fd, b"\x03")  # stops the answer
+            self.expect(fd, b"\n> ")
+            os.write(fd, b"Say hi.\n")
+            time.sleep(0.5)
+            os.write(fd, b"\x03")
+            self.expect(fd, b"\n> ")
+            os.write(fd, b"\x04")  # leaves
+            deadline = time.monotonic() + 20
+            done = (0, 0)
+            while done[0] == 0 and time.monotonic() < deadline:
+                if select.select([fd], [], [], 0.1)[0]:
+                    try:
+                        os.read(fd, 4096)
+                    except OSError:
+                        pass
+                done = os.waitpid(pid, os.WNOHANG)
+            self.assertEqual(done[0], pid)
+            self.assertEqual(os.waitstatus_to_exitcode(done[1]), 0)
+            pid = 0
+        finally:
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            os.close(fd)
+
+    def expect(self, fd, text, seconds=60):
+        seen, deadline = b"", time.monotonic() + seconds
+        while text not in seen.replace(b"\r", b""):
+            self.assertGreater(deadline, time.monotonic(), seen)
+            if select.select([fd], [], [], 0.2)[0]:
+                seen += os.read(fd, 4096)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main(verbosity=1))
