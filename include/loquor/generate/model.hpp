@@ -1,0 +1,46 @@
+// A model file made ready for use: tokenizer, weights, chat template. Immutable; shareable between threads.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "loquor/core/context.hpp"
+#include "loquor/formats/gguf.hpp"
+#include "loquor/models/decoder.hpp"
+#include "loquor/text/tokenizer.hpp"
+
+namespace lq {
+
+struct ModelOptions : LoadOptions {
+  bool vocab_only = false;    // tokenizer and metadata; decoder() is then null
+  bool private_copy = false;  // read the file instead of mapping it
+};
+
+class Model {
+ public:
+  // `source` is a name of the catalogue or a path. Throws Error{not_found|io|bad_file|unsupported|out_of_memory|
+  // cancelled}.
+  static std::shared_ptr<const Model> load(std::shared_ptr<const Context> ctx, const std::string& source,
+                                           const ModelOptions& options = {});
+  // A GGUF file in memory, which must stay unchanged for the life of the model.
+  static std::shared_ptr<const Model> load(std::shared_ptr<const Context> ctx, std::span<const std::byte> gguf,
+                                           const ModelOptions& options = {});
+  ~Model();
+
+  const std::shared_ptr<const Context>& context() const noexcept;
+  const GgufFile& file() const noexcept;
+  const std::shared_ptr<const Tokenizer>& tokenizer() const noexcept;
+  const std::shared_ptr<const Decoder>& decoder() const noexcept;
+  // The source of the model's own chat template; "" if it has none.
+  const std::string& chat_template() const noexcept;
+  double load_ms() const noexcept;
+
+ private:
+  struct Impl;
+  explicit Model(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lq
