@@ -1,16 +1,20 @@
-// Choice of the kernel table of one instruction set, once per Context.
+// Choosing the kernels for this CPU.
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lq {
 
-struct KernelTable;  // kernels/table.hpp
+struct KernelTable;
 
-// The table named `isa` (a row of isas.def). "" = LQ_FORCE_ISA from the environment if set, else the best row this CPU
-// supports. Throws Error{unsupported} naming what was asked for and listing the rows this CPU and build have.
-const KernelTable& select_kernels(std::string_view isa);
+// `isa` names a row of isas.def; "" means LQ_FORCE_ISA from the environment, or else the first row this CPU supports.
+// Throws Error{unsupported}, listing those available, for one this CPU or build does not have.
+const KernelTable& select_kernels(std::string_view isa = {});
+
+// The instruction sets this CPU can run, best first; "scalar" is always among them.
+std::vector<std::string> available_isas();
 
 // The row's name, "avx2".
 const char* kernels_name(const KernelTable& table) noexcept;

@@ -77,6 +77,7 @@ class Activations {
   float* f32_ = nullptr;         // (rows, cols)
   std::int8_t* q_ = nullptr;     // (rows, cols)
   float* d_ = nullptr;           // (rows, cols/32)
+  float* ds_ = nullptr;          // (rows, cols/32), d * sum
   std::int32_t* sum_ = nullptr;  // (rows, cols/32)
   std::size_t rows_ = 0, cols_ = 0, max_rows_ = 0, max_cols_ = 0;
   Compute compute_ = Compute::quantized;

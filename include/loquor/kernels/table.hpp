@@ -1,0 +1,31 @@
+// The kernels of one instruction set as function pointers, from kernels.def. All are noexcept and allocate nothing.
+#pragma once
+
+#include "loquor/kernels/attention.hpp"
+#include "loquor/kernels/matmul.hpp"
+#include "loquor/kernels/quantize.hpp"
+#include "loquor/kernels/rope.hpp"
+#include "loquor/kernels/sampling.hpp"
+
+namespace lq {
+
+struct KernelTable {
+  const char* isa;
+#define LQ_KERNEL(name, result, parameters) result(*name) parameters noexcept;
+#include "loquor/kernels/kernels.def"
+#undef LQ_KERNEL
+};
+
+namespace kernels {
+template <class Arch>
+constexpr KernelTable make_table(const char* isa) noexcept {
+  return {
+      isa,
+#define LQ_KERNEL(name, result, parameters) &name<Arch>,
+#include "loquor/kernels/kernels.def"
+#undef LQ_KERNEL
+  };
+}
+}  // namespace kernels
+
+}  // namespace lq

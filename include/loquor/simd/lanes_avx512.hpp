@@ -1,0 +1,115 @@
+// Sixteen lanes as one zmm register: AVX-512 F, BW, VL, DQ; the VNNI version differs in the two integer dot products.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "loquor/simd/arch.hpp"
+
+namespace lq::simd {
+
+template <class Arch>
+struct Lanes512 {
+  using F = __m512;
+  using I = __m512i;
+  using W = __m512i;
+  // 2 panels x 6 tokens: 12 int32 + 12 fp32 accumulators, 2 weights, 2 + 2 scales of 32 registers.
+  static constexpr int kPanels = 2, kTokens = 6, kAttentionRows = 6;
+
+  static F zero() noexcept { return _mm512_setzero_ps(); }
+  static F set1(float x) noexcept { return _mm512_set1_ps(x); }
+  static F load(const float* p) noexcept { return _mm512_loadu_ps(p); }
+  static void store(float* p, F v) noexcept { _mm512_storeu_ps(p, v); }
+  static __mmask16 mask(std::size_t n) noexcept { return static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1u); }
+  static F load_n(const float* p, std::size_t n) noexcept { return _mm512_maskz_loadu_ps(mask(n), p); }
+  static void store_n(float* p, F v, std::size_t n) noexcept { _mm512_mask_storeu_ps(p, mask(n), v); }
+  static __m256i load256(const void* p) noexcept { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  static F from_f16(const std::uint16_t* p) noexcept { return _mm512_cvtph_ps(load256(p)); }
+  static F from_bf16(const std::uint16_t* p) noexcept {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load256(p)), 16));
+  }
+  static F from_i8(const std::int8_t* p) noexcept {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  }
+  static void to_f16(std::uint16_t* p, F v) noexcept {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  }
+  static F add(F x, F y) noexcept { return _mm512_add_ps(x, y); }
+  static F sub(F x, F y) noexcept { return _mm512_sub_ps(x, y); }
+  static F mul(F x, F y) noexcept { return _mm512_mul_ps(x, y); }
+  static F div(F x, F y) noexcept { return _mm512_div_ps(x, y); }
+  static F fma(F x, F y, F z) noexcept { return _mm512_fmadd_ps(x, y, z); }
+  static F max(F x, F y) noexcept { return _mm512_max_ps(x, y); }
+  static F min(F x, F y) noexcept { return _mm512_min_ps(x, y); }
+  static F abs(F x) noexcept { return _mm512_abs_ps(x); }
+  static F round(F x) noexcept { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  static F select_less(F x, F limit, F t, F f) noexcept {
+    return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, limit, _CMP_LT_OQ), f, t);
+  }
+  static F exp2i(F v, F n) noexcept { return _mm512_scalef_ps(v, n); }
+  // Written out: gcc's _mm512_reduce_* would be as fast, but their order is not documented.
+  static float hsum(F x) noexcept {
+    const __m256 t = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(t), _mm256_extractf128_ps(t, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
+  }
+  static float hmax(F x) noexcept {
+    const __m256 t = _mm256_max_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
+    __m128 s = _mm_max_ps(_mm256_castps256_ps128(t), _mm256_extractf128_ps(t, 1));
+    s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps(s, s, 1)));
+  }
+
+  static I izero() noexcept { return _mm512_setzero_si512(); }
+  static I iset1(std::int32_t x) noexcept { return _mm512_set1_epi32(x); }
+  static I iadd(I x, I y) noexcept { return _mm512_add_epi32(x, y); }
+  static F cvt(I x) noexcept { return _mm512_cvtepi32_ps(x); }
+  static I lrint(F x) noexcept { return _mm512_cvtps_epi32(x); }
+  static void istore_i8(std::int8_t* p, I x) noexcept {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(x));
+  }
+  static std::int32_t ihsum(I x) noexcept { return _mm512_reduce_add_epi32(x); }
+
+  static W wload(const void* p) noexcept { return _mm512_loadu_si512(p); }
+  static W low_nibbles(W w) noexcept { return _mm512_and_si512(w, _mm512_set1_epi8(15)); }
+  static W high_nibbles(W w) noexcept { return _mm512_and_si512(_mm512_srli_epi16(w, 4), _mm512_set1_epi8(15)); }
+  static I lane_byte(W w, int byte) noexcept {
+    return _mm512_and_si512(_mm512_srl_epi32(w, _mm_cvtsi32_si128(8 * byte)), _mm512_set1_epi32(255));
+  }
+  static __m512i broadcast4(const std::int8_t* a) noexcept {
+    std::int32_t x;
+    std::memcpy(&x, a, 4);
+    return _mm512_set1_epi32(x);
+  }
+  static void prefetch(const void* p) noexcept { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
+};
+
+template <>
+struct Lanes<arch::Avx512> : Lanes512<arch::Avx512> {
+  static constexpr std::int32_t kDot8Bias = 0;
+  static I dot4(I acc, W w, const std::int8_t* a) noexcept {
+    return _mm512_add_epi32(acc, _mm512_madd_epi16(_mm512_maddubs_epi16(w, broadcast4(a)), _mm512_set1_epi16(1)));
+  }
+  // As in the AVX2 version: |w| times a with w's sign.
+  static I dot8(I acc, W w, const std::int8_t* a) noexcept {
+    w = _mm512_xor_si512(w, _mm512_set1_epi8(-128));
+    const __m512i x = broadcast4(a);
+    const __m512i signed_x = _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(w), _mm512_setzero_si512(), x);
+    return _mm512_add_epi32(
+        acc, _mm512_madd_epi16(_mm512_maddubs_epi16(_mm512_abs_epi8(w), signed_x), _mm512_set1_epi16(1)));
+  }
+};
+
+#ifdef __AVX512VNNI__
+template <>
+struct Lanes<arch::Avx512Vnni> : Lanes512<arch::Avx512Vnni> {
+  static constexpr std::int32_t kDot8Bias = 128;  // bytes stay unsigned; the caller subtracts 128 * sum(a)
+  static I dot4(I acc, W w, const std::int8_t* a) noexcept { return _mm512_dpbusd_epi32(acc, w, broadcast4(a)); }
+  static I dot8(I acc, W w, const std::int8_t* a) noexcept { return _mm512_dpbusd_epi32(acc, w, broadcast4(a)); }
+};
+#endif
+
+}  // namespace lq::simd

@@ -1,0 +1,165 @@
+#include "loquor/nn/ops.hpp"
+
+#include <cmath>
+
+#include "loquor/kernels/table.hpp"
+
+namespace lq {
+namespace {
+
+constexpr std::size_t kRowGrain = 8;  // rows a thread claims at once in the row-wise operators
+
+std::size_t align_up(std::size_t n) noexcept { return (n + kAlignment - 1) / kAlignment * kAlignment; }
+
+// Runs fn(row) for every row: here for a single row, on the pool for more.
+template <class Fn>
+void for_rows(const Context& ctx, std::size_t rows, const Fn& fn) {
+  ctx.pool().parallel_for(rows, kRowGrain, [&](std::size_t begin, std::size_t end, unsigned) {
+    for (std::size_t r = begin; r < end; ++r) fn(r);
+  });
+}
+
+ActRow act_row(Activations& a, std::size_t r) noexcept {
+  const std::size_t blocks = a.cols_ / kBlock;
+  const bool quantized = a.compute_ == Compute::quantized && a.cols_ % kBlock == 0;
+  return {a.f32_ + r * a.cols_, quantized ? a.q_ + r * a.cols_ : nullptr, a.d_ + r * blocks, a.ds_ + r * blocks,
+          a.sum_ + r * blocks};
+}
+
+void shape(Activations& a, std::size_t rows, std::size_t cols) {
+  LQ_CHECK(rows <= a.max_rows_ && cols <= a.max_cols_, Code::internal, "activations: ", rows, " x ", cols,
+           " in a buffer for ", a.max_rows_, " x ", a.max_cols_);
+  a.rows_ = rows;
+  a.cols_ = cols;
+}
+
+MatmulArgs matmul_args(const PackedMatrix& w, const Activations& a, TensorView<float> y, Store store,
+                       const float* bias) {
+  LQ_CHECK(w.cols() == a.cols() && y.rows >= a.rows() && y.cols >= w.rows(), Code::internal, "matmul: W ", w.rows(),
+           " x ", w.cols(), ", input ", a.rows(), " x ", a.cols(), ", output ", y.rows, " x ", y.cols);
+  return {w.data(), w.panel_bytes(), w.cols(), w.rows(), a.f32_,   a.q_, a.d_,
+          a.ds_,    a.sum_,          a.rows(), y.data,   y.stride, bias, store == Store::add};
+}
+
+}  // namespace
+
+std::size_t Activations::bytes_needed(std::size_t rows, std::size_t cols) noexcept {
+  const std::size_t n = rows * cols;
+  return align_up(4 * n) + align_up(n) + 3 * align_up(4 * (n / kBlock + rows));
+}
+
+Activations::Activations(const Context& ctx, std::size_t max_rows, std::size_t max_cols, Compute compute)
+    : storage_(ctx.allocate(bytes_needed(max_rows, max_cols))),
+      max_rows_(max_rows),
+      max_cols_(max_cols),
+      compute_(compute) {
+  const std::size_t n = max_rows * max_cols, scales = align_up(4 * (n / kBlock + max_rows));
+  std::byte* p = storage_.data();
+  f32_ = reinterpret_cast<float*>(p);
+  q_ = reinterpret_cast<std::int8_t*>(p += align_up(4 * n));
+  d_ = reinterpret_cast<float*>(p += align_up(n));
+  ds_ = reinterpret_cast<float*>(p += scales);
+  sum_ = reinterpret_cast<std::int32_t*>(p + scales);
+}
+
+void set_activations(const Context& ctx, TensorView<const float> x, Activations& a) {
+  shape(a, x.rows, x.cols);
+  const KernelTable& k = ctx.kernels();
+  for_rows(ctx, x.rows, [&](std::size_t r) { k.set_row(x.row(r), x.cols, act_row(a, r)); });
+}
+
+void rms_norm(const Context& ctx, TensorView<const float> x, const float* w, float eps, Activations& a) {
+  shape(a, x.rows, x.cols);
+  const KernelTable& k = ctx.kernels();
+  for_rows(ctx, x.rows, [&](std::size_t r) {
+    const ActRow row = act_row(a, r);
+    k.rms_norm(x.row(r), w, x.cols, eps, row.x);
+    if (row.q) k.set_row(row.x, x.cols, row);
+  });
+}
+
+void rms_norm(const Context& ctx, TensorView<const float> x, const float* w, float eps, TensorView<float> y) {
+  const KernelTable& k = ctx.kernels();
+  for_rows(ctx, x.rows, [&](std::size_t r) { k.rms_norm(x.row(r), w, x.cols, eps, y.row(r)); });
+}
+
+void layer_norm(const Context& ctx, TensorView<const float> x, const float* w, const float* b, float eps,
+                TensorView<float> y) {
+  const KernelTable& k = ctx.kernels();
+  for_rows(ctx, x.rows, [&](std::size_t r) { k.layer_norm(x.row(r), w, b, x.cols, eps, y.row(r)); });
+}
+
+void swiglu(const Context& ctx, TensorView<const float> gate_up, Activations& a) {
+  shape(a, gate_up.rows, gate_up.cols / 2);
+  const KernelTable& k = ctx.kernels();
+  for_rows(ctx, gate_up.rows, [&](std::size_t r) {
+    const ActRow row = act_row(a, r);
+    k.swiglu(gate_up.row(r), gate_up.row(r) + 16, 32, a.cols(), row);
+  });
+}
+
+void swiglu(const Context& ctx, TensorView<const float> gate, TensorView<const float> up, Activations& a) {
+  shape(a, gate.rows, gate.cols);
+  const KernelTable& k = ctx.kernels();
+  for_rows(ctx, gate.rows, [&](std::size_t r) { k.swiglu(gate.row(r), up.row(r), 16, gate.cols, act_row(a, r)); });
+}
+
+void gelu(const Context& ctx, TensorView<const float> x, bool tanh_approximation, TensorView<float> y) {
+  const KernelTable& k = ctx.kernels();
+  for_rows(ctx, x.rows, [&](std::size_t r) {
+    if (tanh_approximation) return k.gelu_tanh(x.row(r), x.cols, y.row(r));
+    for (std::size_t i = 0; i < x.cols; ++i) y(r, i) = 0.5f * x(r, i) * (1.0f + std::erf(x(r, i) * 0.70710678f));
+  });
+}
+
+void matmul_panels(const Context& ctx, const PackedMatrix& w, const Activations& a, TensorView<float> y,
+                   std::size_t panel_begin, std::size_t panel_end, Store store, const float* bias) {
+  const MatmulArgs args = matmul_args(w, a, y, store, bias);
+  LQ_CHECK(panel_begin <= panel_end && panel_end <= w.panels(), Code::internal, "matmul: panels [", panel_begin, ", ",
+           panel_end, ") of ", w.panels());
+  const KernelTable& k = ctx.kernels();
+  const auto fn = a.compute() == Compute::reference || w.cols() % kBlock != 0 ? k.matmul_reference : k.matmul;
+  const auto part = [&](std::size_t begin, std::size_t end, unsigned) {
+    fn(w.dtype(), args, panel_begin + begin, panel_begin + end);
+  };
+  // Few rows: a contiguous half of the weights per thread, in whole pairs of panels. Many: pieces for whoever is free.
+  if (a.rows() < 16) return ctx.pool().parallel_for(panel_end - panel_begin, part);
+  ctx.pool().parallel_for(panel_end - panel_begin, 4, part);
+}
+
+void matmul(const Context& ctx, const PackedMatrix& w, const Activations& a, TensorView<float> y, Store store,
+            const float* bias) {
+  matmul_panels(ctx, w, a, y, 0, w.panels(), store, bias);
+}
+
+void rope(const Context& ctx, TensorView<float> x, std::size_t heads, std::size_t head_dim, std::size_t rope_dim,
+          const float* cos, const float* sin, RopeStyle style) {
+  const KernelTable& k = ctx.kernels();
+  const std::size_t n = rope_dim / 2;
+  for_rows(ctx, x.rows, [&](std::size_t r) {
+    k.rope(x.row(r), heads, head_dim, rope_dim, cos + r * n, sin + r * n, style == RopeStyle::halves);
+  });
+}
+
+void kv_store(const Context& ctx, const KvLayout& layout, std::size_t layer, std::byte* const* pages,
+              std::size_t first_pos, TensorView<const float> k, TensorView<const float> v) {
+  const KernelTable& kernels = ctx.kernels();
+  const std::size_t hd = layout.head_dim, half = layout.bytes_per_head() / 2;
+  // Two tokens of one page may share a cache line of keys: threads take 16 tokens, one panel, at a time.
+  const std::size_t shift = first_pos % 16;
+  ctx.pool().parallel_for((k.rows + shift + 15) / 16, 1, [&](std::size_t begin, std::size_t end, unsigned) {
+    const std::size_t first = begin * 16 > shift ? begin * 16 - shift : 0;
+    const std::size_t last = end * 16 - shift < k.rows ? end * 16 - shift : k.rows;
+    for (std::size_t t = first; t < last; ++t) {
+      const std::size_t pos = first_pos + t;
+      std::byte* base = pages[pos / KvLayout::kPageTokens] + layer * layout.bytes_per_layer();
+      for (std::size_t h = 0; h < layout.n_kv_head; ++h) {
+        std::byte* keys = base + h * layout.bytes_per_head();
+        kernels.kv_store(layout.type, keys, keys + half, pos % KvLayout::kPageTokens, hd, k.row(t) + h * hd,
+                         v.row(t) + h * hd);
+      }
+    }
+  });
+}
+
+}  // namespace lq
