@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <span>
 
+#include "loquor/core/config.hpp"
 #include "loquor/core/context.hpp"
 #include "loquor/core/dtype.hpp"
 #include "loquor/core/storage.hpp"
