@@ -270,7 +270,7 @@ LQ_API lq_status lq_batch_run(lq_batch* batch, lq_session* const* sessions, size
 
 typedef struct lq_perplexity_options {
   uint32_t struct_size;
-  uint32_t n_ctx;          /* tokens in one window; 0 = 512 */
+  uint32_t n_ctx;          /* tokens in one window, at least 4; 0 = 512 */
   uint32_t max_windows;    /* 0 = all */
   uint32_t reserved;       /* 0 */
   const char* kv_type;     /* "f16" (default), "q8_0", "f32" */
@@ -296,8 +296,8 @@ typedef struct lq_perplexity_result {
 
 /* Perplexity of a token list as it is usually reported for GGUF models: the list is cut into windows of n_ctx tokens
  * that do not overlap (a shorter rest is dropped), the first token of each is replaced by the begin token where the
- * model wants one, and the tokens of the second half of each window are scored. Errors: INVALID_ARGUMENT for fewer than
- * n_ctx tokens. Threads: any. */
+ * model wants one, and the tokens of the second half of each window, but its first, are scored. Errors:
+ * INVALID_ARGUMENT for fewer than n_ctx tokens. Threads: any. */
 LQ_API lq_status lq_perplexity(lq_perplexity_result* out, lq_model* model, const int32_t* tokens, size_t count,
                                const lq_perplexity_options* options) LQ_NOEXCEPT;
 

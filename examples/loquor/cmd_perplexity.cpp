@@ -56,7 +56,7 @@ Command add_perplexity(CLI::App& app) {
   o->common.add_to(*sub);
   sub->add_option("-f,--file", o->file, "The text; - is standard input")->required();
   sub->add_option("--ctx", o->ctx, "Tokens in one window; the second half of each is scored")
-      ->check(CLI::Range(2, 1 << 20))
+      ->check(CLI::Range(4, 1 << 20))
       ->capture_default_str();
   sub->add_option("--windows", o->windows, "Most windows to score; 0 = all")->capture_default_str();
   sub->add_option("--kv-type", o->kv_type, "Type of the KV cache: f16, q8_0 or f32")->capture_default_str();

@@ -1,0 +1,93 @@
+#include <cmath>
+
+#include "session.hpp"
+
+namespace lq::capi {
+
+namespace {
+
+struct Sums {
+  double sum = 0, squares = 0;  // of log probabilities
+  std::uint64_t count = 0;
+  void add(std::span<const float> logits, std::int32_t token) {
+    double most = -HUGE_VAL, total = 0;
+    for (const float x : logits) most = std::max(most, static_cast<double>(x));
+    for (const float x : logits) total += std::exp(static_cast<double>(x) - most);
+    const double p = static_cast<double>(logits[static_cast<std::size_t>(token)]) - most - std::log(total);
+    sum += p;
+    squares += p * p;
+    ++count;
+  }
+};
+
+// Scores the second half of one window but its first token, as llama.cpp's tool does, so that figures can be compared.
+void score_window(Session& session, std::span<const std::int32_t> window, Sums& sums) {
+  const std::size_t half = window.size() / 2;
+  session.rewind(0);
+  session.feed(window.first(half));
+  session.eval(window.subspan(half, window.size() - 1 - half),
+               [&](std::size_t position, std::span<const float> logits) {
+                 sums.add(logits, window[position + 1]);
+                 return true;
+               });
+}
+
+lq_perplexity_result finish(const Sums& s, std::size_t windows) {
+  lq_perplexity_result r = LQ_PERPLEXITY_RESULT_INIT;
+  const double n = static_cast<double>(s.count), mean = s.sum / n;
+  const double variance = s.count > 1 ? std::max(0.0, (s.squares / n - mean * mean) / (n - 1)) : 0;
+  r.windows = static_cast<std::uint32_t>(windows);
+  r.scored = s.count;
+  r.mean_logprob = mean;
+  r.perplexity = std::exp(-mean);
+  r.std_error = r.perplexity * std::sqrt(variance);
+  return r;
+}
+
+}  // namespace
+
+}  // namespace lq::capi
+
+using namespace lq;
+using namespace lq::capi;
+
+extern "C" lq_status lq_perplexity(lq_perplexity_result* out, lq_model* model, const int32_t* tokens, size_t count,
+                                   const lq_perplexity_options* options) noexcept {
+  return guard(__func__, [&](Call& call) {
+    out_struct_size(call, out, "out");
+    write_struct(out, lq_perplexity_result LQ_PERPLEXITY_RESULT_INIT);
+    const std::shared_ptr<const Model>& m = call.on<ModelObject>(model, "model").model;
+    const auto o = options_arg<lq_perplexity_options>(call, options, LQ_PERPLEXITY_OPTIONS_INIT);
+    const std::size_t n_ctx = o.n_ctx ? o.n_ctx : 512;
+    LQ_CHECK(n_ctx >= 4, Code::invalid_argument, call.function(), ": n_ctx is ", n_ctx, ", at least 4 are needed");
+    const auto ids = array_arg(call, tokens, count, "tokens");
+    const Tokenizer& tokenizer = *m->tokenizer();
+    for (std::size_t i = 0; i < ids.size(); ++i)
+      LQ_CHECK(ids[i] >= 0 && static_cast<std::size_t>(ids[i]) < tokenizer.vocab_size(), Code::invalid_argument,
+               call.function(), ": tokens[", i, "] is ", ids[i], ", the vocabulary has ", tokenizer.vocab_size());
+    std::size_t windows = ids.size() / n_ctx;
+    LQ_CHECK(windows > 0, Code::invalid_argument, call.function(), ": ", ids.size(), " tokens do not fill a window of ",
+             n_ctx);
+    if (o.max_windows) windows = std::min<std::size_t>(windows, o.max_windows);
+    std::shared_ptr<const std::atomic<bool>> cancel;
+    if (o.cancel) cancel = Use<CancelObject>(call, o.cancel, "options.cancel")->flag;
+    SessionOptions so;
+    so.n_ctx = n_ctx;
+    so.kv_type = kv_type_arg(call, o.kv_type);
+    Session session(m, so);
+    Sums sums;
+    std::vector<std::int32_t> window;
+    for (std::size_t w = 0; w < windows; ++w) {
+      LQ_CHECK(!cancel || !cancel->load(), Code::cancelled, call.function(), ": cancelled in window ", w, " of ",
+               windows);
+      const auto part = ids.subspan(w * n_ctx, n_ctx);
+      window.assign(part.begin(), part.end());
+      if (tokenizer.add_bos() && tokenizer.bos()) window[0] = *tokenizer.bos();
+      score_window(session, window, sums);
+      const float fraction = static_cast<float>(w + 1) / static_cast<float>(windows);
+      LQ_CHECK(!o.progress || o.progress(fraction, o.progress_user) == 0, Code::cancelled, call.function(),
+               ": stopped by the progress callback");
+    }
+    write_struct(out, finish(sums, windows));
+  });
+}
