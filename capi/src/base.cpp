@@ -116,7 +116,9 @@ uint32_t lq_abi_version(void) noexcept { return LQ_ABI_VERSION; }
 lq_status lq_isa_list(char* out, size_t capacity, size_t* length) noexcept {
   return guard(__func__, [&](Call& call) {
     if (length) *length = 0;
-    write_text(call, out, capacity, length, supported_isas());
+    std::string list;
+    for (const std::string& name : available_isas()) list += (list.empty() ? "" : ",") + name;
+    write_text(call, out, capacity, length, list);
   });
 }
 

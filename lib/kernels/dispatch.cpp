@@ -35,6 +35,12 @@ std::vector<std::string> available_isas() {
   return names;
 }
 
+const char* kernels_name(const KernelTable& table) noexcept {
+  for (const IsaRow& row : kIsas)
+    if (row.table == &table) return row.name.data();
+  return "";
+}
+
 const KernelTable& select_kernels(std::string_view isa) {
   if (isa.empty())
     if (const char* forced = std::getenv("LQ_FORCE_ISA")) isa = forced;

@@ -16,10 +16,7 @@ const KernelTable& select_kernels(std::string_view isa = {});
 // The instruction sets this CPU can run, best first; "scalar" is always among them.
 std::vector<std::string> available_isas();
 
-// The row's name, "avx2".
+// The row's name, "avx2"; "" for a table that is no row's.
 const char* kernels_name(const KernelTable& table) noexcept;
-
-// The rows that this CPU and build support, best first, separated by commas: "avx2,scalar".
-std::string supported_isas();
 
 }  // namespace lq
