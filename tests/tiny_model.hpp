@@ -24,6 +24,7 @@ struct TinyModel {
       "'\n' "
       "}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
   bool with_weights = true;
+  bool tied = false;  // no head of its own: it then tends to repeat its last token
 
   // Ids: 0 <|endoftext|>, 1 <|im_start|>, 2 <|im_end|>, 3.. the 256 bytes, then the merges.
   std::string gguf() const;
@@ -159,7 +160,8 @@ inline void put_weights(GgufWriter& w, const TinyModel& m, std::size_t n_vocab) 
   const auto matrix = [&](const std::string& name, std::size_t rows, std::size_t columns, double gain) {
     w.tensor(name, kQ8_0, {columns, rows}, q8_0(random, rows, columns, gain));
   };
-  matrix("token_embd.weight", n_vocab, d, 8.0);
+  matrix("token_embd.weight", n_vocab, d, 4.0);
+  if (!m.tied) matrix("output.weight", n_vocab, d, 3.0);
   w.tensor("output_norm.weight", kF32, {d}, f32_ones(d));
   for (std::uint32_t l = 0; l < m.n_layer; ++l) {
     const std::string p = "blk." + std::to_string(l) + ".";
