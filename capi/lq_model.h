@@ -36,9 +36,9 @@ typedef struct lq_model_options {
 #define LQ_MODEL_OPTIONS_INIT \
   { (uint32_t)sizeof(lq_model_options), LQ_COMPUTE_QUANTIZED, 0, 0, 0, NULL, NULL, NULL }
 
-/* Loads a GGUF file. `source` is a short name of the catalogue ("smollm2", looked up in the user's cache) or a path; a
- * source that holds a '/' or exists as a file is a path. Errors: NOT_FOUND, IO, BAD_FILE, UNSUPPORTED (architecture or
- * tensor type, named), OUT_OF_MEMORY, CANCELLED. Threads: any. */
+/* Loads a GGUF file. `source` is a short name of the catalogue ("smollm2", looked up in the user's cache) or else a path.
+ * Errors: NOT_FOUND, IO, BAD_FILE, UNSUPPORTED (architecture or tensor type, named), OUT_OF_MEMORY, CANCELLED. Threads:
+ * any. */
 LQ_API lq_status lq_model_load(lq_model** out, lq_context* context, const char* source,
                                const lq_model_options* options) LQ_NOEXCEPT;
 

@@ -72,8 +72,15 @@ struct GenerateResult {
   double prefill_ms = 0, decode_ms = 0, first_token_ms = 0, prefill_tps = 0, decode_tps = 0;
 };
 
+// What a session takes when it is full.
+struct SessionMemory {
+  std::uint64_t kv_bytes = 0, workspace_bytes = 0;
+};
+
 class Session {
  public:
+  static SessionMemory memory_needed(const DecoderSpec& spec, const SessionOptions& options);
+
   // Throws Error{invalid_argument} for a vocabulary-only model or sizes out of range, Error{out_of_memory}.
   explicit Session(std::shared_ptr<const Model> model, const SessionOptions& options = {});
   Session(Session&&) noexcept;
