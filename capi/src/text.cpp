@@ -90,9 +90,10 @@ lq_status lq_token_find(int32_t* out, const lq_model* model, const char* text, s
     out_param(call, out, "out") = -1;
     const Tokenizer& tokenizer = *call.on<ModelObject>(model, "model").tokenizer();
     const std::string_view bytes = text_arg(call, text, length, "text");
-    const auto id = tokenizer.find_bytes(bytes);
-    LQ_CHECK(id, Code::not_found, call.function(), ": no token of the vocabulary stands for these ", bytes.size(),
-             " bytes");
+    auto id = tokenizer.find_bytes(bytes);
+    if (!id) id = tokenizer.find(bytes);  // control tokens: as they are spelled
+    LQ_CHECK(id && tokenizer.token_bytes(*id) == bytes, Code::not_found, call.function(),
+             ": no token of the vocabulary stands for these ", bytes.size(), " bytes");
     *out = *id;
   });
 }

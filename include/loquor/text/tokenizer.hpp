@@ -76,6 +76,12 @@ class Tokenizer {
   // The id spelled so in the vocabulary (the lowest, if there are several).
   std::optional<std::int32_t> find(std::string_view token_text) const { return vocab_.find_text(token_text); }
 
+  // The normal or user-defined token that stands for exactly these bytes.
+  std::optional<std::int32_t> find_bytes(std::string_view bytes) const {
+    const std::int32_t id = vocab_.find_bytes(bytes);
+    return id < 0 ? std::nullopt : std::optional<std::int32_t>(id);
+  }
+
   std::size_t vocab_size() const noexcept { return vocab_.size(); }
   const std::string& model() const noexcept { return model_; }
   const std::string& pre() const noexcept { return pre_; }
