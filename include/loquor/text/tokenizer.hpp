@@ -78,7 +78,7 @@ class Tokenizer {
 
   // The normal or user-defined token that stands for exactly these bytes.
   std::optional<std::int32_t> find_bytes(std::string_view bytes) const {
-    const std::int32_t id = vocab_.find_bytes(bytes);
+    const std::int32_t id = vocab_.find(bytes);
     return id < 0 ? std::nullopt : std::optional<std::int32_t>(id);
   }
 
