@@ -19,39 +19,50 @@ struct BpeTokenizer::PreTokenizer {
   bool add_bos;
 };
 
-// State of one encode_plain call: the ids so far, and a cache of pieces of more than one token. The cache refers to the
-// text and to ids already written, so it holds no copies and ends with the call: nothing of a text outlives it.
+// State of one encode_plain call: the ids so far, and two caches of pieces already seen. `near_` answers most pieces
+// from one cache line; `far_` has those of more tokens or bytes and refers to the text and to ids already written.
+// Both end with the call: nothing of a text outlives it.
 class BpeTokenizer::Run {
  public:
   Run(const BpeTokenizer& tokenizer, std::string_view text)
       : tokenizer_(tokenizer), merger_(tokenizer.merges_), begin_(text.data()), end_(text.data() + text.size()) {
     reserve(text.size() / 4 + 16);
-    if (text.size() >= kCacheFrom) cache_.resize(std::clamp(std::bit_ceil(text.size() / 32), kMinCache, kMaxCache));
+    // Short texts repeat too little to pay for large caches.
+    near_.resize(std::clamp(std::bit_ceil(text.size() / 16), std::size_t{1}, kMaxNear));
+    if (text.size() >= kFarFrom) far_.resize(std::clamp(std::bit_ceil(text.size() / 32), kMinFar, kMaxFar));
+    near_mask_ = near_.size() - 1;
   }
 
   LQ_ALWAYS_INLINE void word(const char* p, std::size_t n) {
     const std::string_view bytes(p, n);
     const WordKey key = LQ_LIKELY(n <= WordKey::kExact && end_ - p >= 16) ? WordKey::load(p, n) : WordKey::of(bytes);
-    const std::int32_t id = tokenizer_.vocab_.find(key, bytes);
-    if (LQ_LIKELY(id >= 0 &&
-                  tokenizer_.whole_[static_cast<std::size_t>(id)].load(std::memory_order_relaxed) == Whole::yes)) {
-      if (LQ_UNLIKELY(size_ == capacity_)) reserve(1);
-      ids_[size_++] = id;
+    Near& near = near_[key.hash() & near_mask_];
+    if (LQ_LIKELY(near.key == key)) {
+      if (LQ_UNLIKELY(capacity_ - size_ < kNearIds)) reserve(kNearIds);
+      std::memcpy(ids_.get() + size_, near.ids, sizeof near.ids);  // all of them: no branch on how many count
+      size_ += near.count;
     } else {
-      several(bytes, key, id);
+      other(bytes, key, near);
     }
   }
 
   void append_to(std::vector<std::int32_t>& out) const { out.insert(out.end(), ids_.get(), ids_.get() + size_); }
 
  private:
-  struct Cached {
+  static constexpr std::size_t kNearIds = 3;
+  struct Near {
+    WordKey key;  // no piece has the key of an empty entry
+    std::int32_t ids[kNearIds];
+    std::uint32_t count;
+  };
+  static_assert(sizeof(Near) == 32);
+  struct Far {
     WordKey key;
     std::uint32_t text_at, text_size;  // of an earlier occurrence
     std::uint32_t ids_at, ids_size;    // and of its ids
   };
-  static constexpr std::size_t kCacheFrom = 512;  // bytes; shorter texts repeat too little to pay for a cache
-  static constexpr std::size_t kMinCache = 64, kMaxCache = 8192;
+  static constexpr std::size_t kMaxNear = 16384;  // 512 KiB
+  static constexpr std::size_t kFarFrom = 512, kMinFar = 64, kMaxFar = 8192;
 
   LQ_NOINLINE void reserve(std::size_t more) {
     if (capacity_ - size_ >= more) return;
@@ -62,9 +73,26 @@ class BpeTokenizer::Run {
     capacity_ = wanted;
   }
 
+  // A piece that near_ doesn't have.
+  LQ_NOINLINE void other(std::string_view bytes, const WordKey& key, Near& near) {
+    const std::size_t at = size_;
+    const std::int32_t id = tokenizer_.vocab_.find(key, bytes);
+    if (id >= 0 && tokenizer_.whole_[static_cast<std::size_t>(id)].load(std::memory_order_relaxed) == Whole::yes) {
+      reserve(1);
+      ids_[size_++] = id;
+    } else {
+      several(bytes, key, id);
+    }
+    const std::size_t count = size_ - at;
+    if (count > kNearIds || !key.is_exact()) return;
+    near.key = key;
+    near.count = static_cast<std::uint32_t>(count);
+    std::copy_n(ids_.get() + at, count, near.ids);
+  }
+
   // A piece of several tokens, or of one whose wholeness isn't known yet (`id`, else -1).
-  LQ_NOINLINE void several(std::string_view bytes, const WordKey& key, std::int32_t id) {
-    Cached* entry = cache_.empty() ? nullptr : &cache_[key.hash() & (cache_.size() - 1)];
+  void several(std::string_view bytes, const WordKey& key, std::int32_t id) {
+    Far* entry = far_.empty() ? nullptr : &far_[key.hash() & (far_.size() - 1)];
     if (entry && entry->key == key && entry->text_size == bytes.size() &&
         (key.is_exact() || std::string_view(begin_ + entry->text_at, entry->text_size) == bytes)) {
       reserve(entry->ids_size);
@@ -124,7 +152,9 @@ class BpeTokenizer::Run {
   const char* end_;
   std::unique_ptr<std::int32_t[]> ids_;
   std::size_t size_ = 0, capacity_ = 0;
-  std::vector<Cached> cache_;
+  std::vector<Near> near_;
+  std::size_t near_mask_ = 0;
+  std::vector<Far> far_;
 };
 
 template <class Splitter>

@@ -4,8 +4,10 @@
 // `other`, as U+FFFD would. Private to text/ and its tests. Thread contract: pure functions.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "loquor/core/config.hpp"
 #include "loquor/text/unicode.hpp"
@@ -20,6 +22,14 @@ struct Char {
   CharClass cls;
   std::uint32_t length;
 };
+
+// The eight bytes at p, the first in the lowest bits.
+inline std::uint64_t load_le64(const char* p) noexcept {
+  std::uint64_t value;
+  std::memcpy(&value, p, 8);
+  if constexpr (std::endian::native == std::endian::big) value = __builtin_bswap64(value);
+  return value;
+}
 
 LQ_NOINLINE Char next_char_slow(const char* p, const char* end) noexcept;
 
@@ -41,6 +51,27 @@ LQ_ALWAYS_INLINE const char* skip_while(const char* p, const char* end, Pred pre
 }
 
 inline bool is_letter(CharClass c) noexcept { return c == CharClass::letter; }
+
+// skip_while(is_letter), eight ASCII letters at a time: words are short and of random length, so a loop over their
+// characters would mispredict its end at almost every word.
+LQ_ALWAYS_INLINE const char* skip_letters(const char* p, const char* end) noexcept {
+  constexpr std::uint64_t kOnes = 0x0101010101010101u, kHigh = 0x80 * kOnes;
+  while (LQ_LIKELY(end - p >= 8)) {
+    const std::uint64_t bytes = load_le64(p);
+    // With the high bit set beforehand, no byte borrows from its neighbour: the difference keeps that bit exactly where
+    // the low seven bits reach the bound.
+    const std::uint64_t lower = bytes | 0x20 * kOnes | kHigh;
+    const std::uint64_t letters = (lower - 'a' * kOnes) & ~(lower - ('z' + 1) * kOnes) & ~bytes & kHigh;
+    if (const std::uint64_t stop = letters ^ kHigh) {
+      p += std::countr_zero(stop) >> 3;
+      if (LQ_LIKELY(static_cast<unsigned char>(*p) < 0x80)) return p;
+      break;
+    }
+    p += 8;
+  }
+  return skip_while(p, end, is_letter);
+}
+
 inline bool is_number(CharClass c) noexcept { return c == CharClass::number; }
 // [^\s\p{L}\p{N}] of the regular expressions, whose engine doesn't know the newer numbers.
 inline bool is_other(CharClass c) noexcept { return c == CharClass::other || c == CharClass::newer_number; }
@@ -72,7 +103,7 @@ struct Gpt2Rules {
     const char* q = p + (*p == ' ');
     if (LQ_UNLIKELY(q == end)) return q;
     const detail::Char c = detail::next_char(q, end);
-    if (LQ_LIKELY(c.cls == CharClass::letter)) return detail::skip_while(q + c.length, end, detail::is_letter);
+    if (LQ_LIKELY(c.cls == CharClass::letter)) return detail::skip_letters(q + c.length, end);
     if (c.cls == CharClass::space) return whitespace(p, end);
     if (kDigits && is_cut(c.cls)) return q == p ? q + c.length : q;
     if (c.cls == CharClass::number) return detail::skip_while(q + c.length, end, detail::is_number);
@@ -100,14 +131,14 @@ struct Cl100kRules {
   static LQ_ALWAYS_INLINE const char* next(const char* p, const char* end) noexcept {
     const detail::Char c = detail::next_char(p, end);
     const char* q = p + c.length;
-    if (c.cls == CharClass::letter) return detail::skip_while(q, end, detail::is_letter);
+    if (c.cls == CharClass::letter) return detail::skip_letters(q, end);
     if (c.cls == CharClass::number) return digits(q, end);
     if (LQ_UNLIKELY(*p == '\'')) {
       if (const std::size_t n = detail::contraction(p, end, true)) return p + n;
     }
     if (LQ_LIKELY(q < end && *p != '\r' && *p != '\n')) {
       const detail::Char d = detail::next_char(q, end);
-      if (LQ_LIKELY(d.cls == CharClass::letter)) return detail::skip_while(q + d.length, end, detail::is_letter);
+      if (LQ_LIKELY(d.cls == CharClass::letter)) return detail::skip_letters(q + d.length, end);
       if (*p == ' ' && detail::is_other(d.cls)) return others(q + d.length, end);
     }
     return c.cls == CharClass::space ? whitespace(p, end) : others(q, end);

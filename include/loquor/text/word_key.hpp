@@ -11,6 +11,11 @@
 
 namespace lq {
 
+namespace detail {
+inline constexpr unsigned char kMaskWindow[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                                  0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+}
+
 struct WordKey {
   static constexpr std::size_t kExact = 15;  // longest string that the key holds whole
 
@@ -33,12 +38,11 @@ struct WordKey {
   static LQ_ALWAYS_INLINE WordKey load(const char* p, std::size_t n) noexcept {
     WordKey key;
     std::memcpy(&key, p, 16);
-    // Shifting in two steps keeps the count below 64 where a whole half is cut away.
-    const unsigned bits = static_cast<unsigned>(n) * 8u;
-    const std::uint64_t low_mask = bits >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << (bits & 63)) - 1;
-    const std::uint64_t high_mask = bits <= 64 ? 0 : (std::uint64_t{1} << (bits & 63)) - 1;
-    key.lo &= low_mask;
-    key.hi = (key.hi & high_mask) | static_cast<std::uint64_t>(n) << 56;
+    // The 16 bytes that begin 16 - n bytes into the window are n times 0xff, then zeros.
+    WordKey mask;
+    std::memcpy(&mask, detail::kMaskWindow + 16 - n, 16);
+    key.lo &= mask.lo;
+    key.hi = (key.hi & mask.hi) | static_cast<std::uint64_t>(n) << 56;
     return key;
   }
 
