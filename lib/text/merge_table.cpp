@@ -10,22 +10,18 @@ namespace lq {
 
 namespace {
 
-// Finds words, trying first the id after the one found last: merges are mostly listed in the order of the tokens they
-// make, and comparing one key is cheaper than a look-up.
-class WordFinder {
- public:
-  explicit WordFinder(const Vocab& vocab) : vocab_(vocab) {}
-  std::int32_t operator()(std::string_view bytes) {
-    const WordKey key = WordKey::of(bytes);
-    const std::int32_t guess = last_ + 1;
-    last_ = vocab_.is_word(guess, key, bytes) ? guess : vocab_.find(key, bytes);
-    return last_;
-  }
+std::size_t longest(std::span<const std::string_view> texts) noexcept {
+  std::size_t most = 0;
+  for (const std::string_view t : texts) most = std::max(most, t.size());
+  return most;
+}
 
- private:
-  const Vocab& vocab_;
-  std::int32_t last_ = -1;
-};
+// The word of the vocabulary at [p, p + n); kReadable bytes can be read there. `guess` is tried first.
+std::int32_t find_word(const Vocab& vocab, const char* p, std::size_t n, std::int32_t guess) noexcept {
+  const WordKey key = WordKey::of_readable(p, n);
+  const std::string_view bytes(p, n);
+  return vocab.is_word(guess, key, bytes) ? guess : vocab.find(key, bytes);
+}
 
 }  // namespace
 
@@ -37,20 +33,21 @@ MergeTable::MergeTable(std::span<const std::string_view> merges, const Vocab& vo
   mask_ = capacity - 1;
   shift_ = static_cast<unsigned>(64 - std::countr_zero(capacity));
   results_.assign(merges.size(), -1);
-  WordFinder find_joined(vocab);
-  std::string joined;
+  std::string buffer(longest(merges) + WordKey::kReadable, '\0');
+  char* const joined = buffer.data();
+  std::int32_t result = -1;
   for (std::size_t i = 0; i < merges.size(); ++i) {
     // A space separates the two; the alphabet itself has none, so the first after a character is the one.
     const std::size_t space = merges[i].find(' ', 1);
     LQ_CHECK(space != std::string_view::npos && space + 1 < merges[i].size(), Code::bad_file, "tokenizer.ggml.merges[",
              i, "] isn't two pieces with a space between");
-    joined.clear();
-    if (!decode_byte_alphabet(merges[i].substr(0, space), joined)) continue;
-    const std::size_t split = joined.size();
-    if (!decode_byte_alphabet(merges[i].substr(space + 1), joined)) continue;
-    const std::string_view all = joined;
-    const std::int32_t result = find_joined(all);
-    const std::int32_t left = vocab.find(all.substr(0, split)), right = vocab.find(all.substr(split));
+    const std::size_t n = decode_byte_alphabet(merges[i].substr(0, space), joined);
+    if (n == std::string_view::npos) continue;
+    const std::size_t m = decode_byte_alphabet(merges[i].substr(space + 1), joined + n);
+    if (m == std::string_view::npos) continue;
+    // Merges are mostly listed in the order of the tokens they make, so the id after the last result is worth a guess.
+    result = find_word(vocab, joined, n + m, result + 1);
+    const std::int32_t left = find_word(vocab, joined, n, -1), right = find_word(vocab, joined + n, m, -1);
     if (result < 0 || left < 0 || right < 0) continue;
     results_[i] = result;
     insert(pack(left, right), static_cast<std::uint32_t>(i));

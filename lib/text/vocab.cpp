@@ -37,6 +37,15 @@ int hex_digit(char c) noexcept {
   return -1;
 }
 
+// Appends and returns true, or appends nothing and returns false.
+bool append_decoded(std::string_view text, std::string& out) {
+  const std::size_t before = out.size();
+  out.resize(before + text.size());
+  const std::size_t n = decode_byte_alphabet(text, out.data() + before);
+  out.resize(n == std::string_view::npos ? before : before + n);
+  return n != std::string_view::npos;
+}
+
 // "<0x0A>" -> 10; -1 for anything else.
 int parse_byte_token(std::string_view text) noexcept {
   if (text.size() != 6 || text.substr(0, 3) != "<0x" || text[5] != '>') return -1;
@@ -60,27 +69,21 @@ WordKey WordKey::of_long(std::string_view bytes) noexcept {
   return {fold(a ^ tail, 0x589965cc75374cc3u), (fold(b ^ tail, 0x1d8e4e27c47d124fu) | (std::uint64_t{0xff} << 56))};
 }
 
-bool decode_byte_alphabet(std::string_view text, std::string& out) {
-  const std::size_t start = out.size();
-  out.resize(start + text.size());
-  char* to = out.data() + start;
+std::size_t decode_byte_alphabet(std::string_view text, char* to) noexcept {
+  char* const start = to;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const unsigned char b = static_cast<unsigned char>(text[i]);
     int value = -1;
-    if (b < 0x80) {
+    if (LQ_LIKELY(b < 0x80)) {
       value = kAlphabetTable.byte[b];
     } else if (b >= 0xc2 && b <= 0xc5 && i + 1 < text.size() && (text[i + 1] & 0xc0) == 0x80) {
       const unsigned code = (b & 0x1fu) << 6 | (static_cast<unsigned char>(text[++i]) & 0x3fu);
       if (code < 0x144) value = kAlphabetTable.byte[code];
     }
-    if (value < 0) {
-      out.resize(start);
-      return false;
-    }
+    if (LQ_UNLIKELY(value < 0)) return std::string_view::npos;
     *to++ = static_cast<char>(value);
   }
-  out.resize(static_cast<std::size_t>(to - out.data()));
-  return true;
+  return static_cast<std::size_t>(to - start);
 }
 
 std::string encode_byte_alphabet(std::string_view bytes) {
@@ -114,12 +117,12 @@ Vocab Vocab::build(std::span<const std::string_view> texts, std::span<const std:
   }
   LQ_CHECK(total <= kMaxBytes, Code::limit, "tokenizer.ggml.tokens hold ", total, " bytes, more than ", kMaxBytes);
   Vocab v;
-  v.arena_.reserve(total);
+  v.arena_.reserve(total + WordKey::kReadable);
   v.offsets_.reserve(texts.size() + 1);
   v.kinds_.reserve(texts.size());
-  v.keys_.reserve(texts.size());
   v.offsets_.push_back(0);
   for (std::size_t i = 0; i < texts.size(); ++i) v.add(texts[i], types.empty() ? 1 : types[i], byte_level);
+  v.arena_.append(WordKey::kReadable, '\0');
   v.build_index();
   return v;
 }
@@ -128,7 +131,7 @@ void Vocab::add(std::string_view text, std::int32_t type, bool byte_level) {
   const TokenKind kind = static_cast<TokenKind>(type);
   std::uint8_t flags = static_cast<std::uint8_t>(type);
   const int byte_value = kind == TokenKind::byte ? parse_byte_token(text) : -1;
-  if (kind == TokenKind::normal && byte_level && decode_byte_alphabet(text, arena_)) {
+  if (kind == TokenKind::normal && byte_level && append_decoded(text, arena_)) {
     flags |= kAlphabet | kWord;
   } else if (byte_value >= 0) {
     arena_.push_back(static_cast<char>(byte_value));
@@ -141,10 +144,13 @@ void Vocab::add(std::string_view text, std::int32_t type, bool byte_level) {
   if (text.empty()) flags &= static_cast<std::uint8_t>(~kWord);
   offsets_.push_back(static_cast<std::uint32_t>(arena_.size()));
   kinds_.push_back(flags);
-  keys_.push_back(WordKey::of(bytes(static_cast<std::int32_t>(kinds_.size() - 1))));
 }
 
 void Vocab::build_index() {
+  keys_.resize(kinds_.size());
+  for (std::size_t id = 0; id < kinds_.size(); ++id) {
+    keys_[id] = WordKey::of_readable(arena_.data() + offsets_[id], offsets_[id + 1] - offsets_[id]);
+  }
   // At most 5/8 full, so that a miss ends after two or three probes.
   const std::size_t capacity = std::bit_ceil(std::max<std::size_t>(kinds_.size() * 8 / 5 + 1, 16));
   table_.assign(capacity, kEmpty);
@@ -201,7 +207,7 @@ std::optional<std::int32_t> Vocab::find_text(std::string_view wanted) const {
     }
   };
   std::string decoded;
-  if (decode_byte_alphabet(wanted, decoded)) offer(find(decoded));
+  if (append_decoded(wanted, decoded)) offer(find(decoded));
   offer(find(wanted));
   offer_literals(wanted);
   if (const int b = parse_byte_token(wanted); b >= 0)

@@ -85,7 +85,7 @@ class Vocab {
   void build_index();
   void insert_word(std::size_t id);
 
-  std::string arena_;                   // token bytes, one after another
+  std::string arena_;                   // token bytes, one after another, then WordKey::kReadable zeros
   std::vector<std::uint32_t> offsets_;  // size() + 1
   std::vector<std::uint8_t> kinds_;     // TokenKind | kAlphabet (decoded from the byte alphabet) | kWord (in table_)
   std::vector<WordKey> keys_;           // of bytes(id)
@@ -94,9 +94,9 @@ class Vocab {
   std::vector<std::int32_t> literals_;  // ids without kWord, sorted by bytes then id
 };
 
-// GPT-2's byte alphabet. Decoding appends the bytes and returns true, or returns false (and appends nothing) if `text`
-// holds anything outside the alphabet.
-bool decode_byte_alphabet(std::string_view text, std::string& out);
+// GPT-2's byte alphabet. Decoding writes at most text.size() bytes and returns how many, or npos if `text` holds
+// anything outside the alphabet (then what was written is of no use).
+std::size_t decode_byte_alphabet(std::string_view text, char* to) noexcept;
 std::string encode_byte_alphabet(std::string_view bytes);
 
 }  // namespace lq

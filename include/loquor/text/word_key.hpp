@@ -19,6 +19,8 @@ inline constexpr unsigned char kMaskWindow[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 
 struct WordKey {
   static constexpr std::size_t kExact = 15;  // longest string that the key holds whole
 
+  static constexpr std::size_t kReadable = 16;  // bytes that load() reads
+
   std::uint64_t lo = 0;
   std::uint64_t hi = 0;  // top byte: the length, or 0xff for a longer string
 
@@ -34,7 +36,11 @@ struct WordKey {
     key.hi |= static_cast<std::uint64_t>(bytes.size()) << 56;
     return key;
   }
-  // Faster: at least 16 bytes can be read at `p`; 1 <= n <= kExact.
+  // The same where kReadable bytes can be read at `p` whatever n.
+  static WordKey of_readable(const char* p, std::size_t n) noexcept {
+    return n <= kExact ? load(p, n) : of_long({p, n});
+  }
+  // And for n <= kExact alone.
   static LQ_ALWAYS_INLINE WordKey load(const char* p, std::size_t n) noexcept {
     WordKey key;
     std::memcpy(&key, p, 16);
