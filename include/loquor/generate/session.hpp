@@ -79,6 +79,7 @@ struct SessionMemory {
 
 class Session {
  public:
+  struct Impl;  // lib/generate/session_impl.hpp
   static SessionMemory memory_needed(const DecoderSpec& spec, const SessionOptions& options);
 
   // Throws Error{invalid_argument} for a vocabulary-only model or sizes out of range, Error{out_of_memory}.
@@ -126,7 +127,6 @@ class Session {
 
  private:
   friend class Batch;
-  struct Impl;
   explicit Session(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

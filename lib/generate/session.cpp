@@ -1,0 +1,269 @@
+#include "loquor/generate/session.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "session_impl.hpp"
+
+namespace lq {
+namespace {
+
+constexpr std::size_t kDefaultChunk = 256;
+constexpr std::size_t kStepChunk = 16;  // with a deadline: a unit of work stays well below a millisecond
+constexpr std::size_t kMaxContext = std::size_t{1} << 24;
+
+const std::shared_ptr<const Model>& with_decoder(const std::shared_ptr<const Model>& model) {
+  LQ_CHECK(model && model->decoder(), Code::invalid_argument, "session: the model holds a vocabulary only, no weights");
+  return model;
+}
+
+}  // namespace
+
+Session::Impl::Impl(std::shared_ptr<const Model> m, const SessionOptions& o)
+    : model(with_decoder(m)), options(o), kv(*model->context(), model->decoder()->kv_layout(o.kv_type)) {
+  n_ctx = o.n_ctx ? o.n_ctx : model->decoder()->spec().n_ctx_train;
+  LQ_CHECK(n_ctx >= 1 && n_ctx <= kMaxContext, Code::invalid_argument, "session: a context of ", n_ctx, " tokens, expected 1 to ", kMaxContext);
+  LQ_CHECK(o.prefill_chunk <= 65536, Code::invalid_argument, "session: a prefill chunk of ", o.prefill_chunk, ", expected up to 65536");
+  LQ_CHECK(o.overflow == Overflow::error || (n_ctx >= 4 && o.slide_keep <= n_ctx / 2), Code::invalid_argument, "session: sliding keeps ",
+           o.slide_keep, " tokens of a context of ", n_ctx, ", expected at most half");
+  check_memory(1, 0);
+}
+
+Session::Impl::~Impl() {
+  abandon();
+  if (!options.wipe) return;
+  for (std::size_t i = 0; i < kv.page_count(); ++i)
+    if (!kv.page_shared(i)) explicit_bzero(kv.pages()[i], kv.layout().bytes_per_page());
+}
+
+void Session::Impl::check_cancel() {
+  const bool handle = generation && generation->options.cancel && generation->options.cancel->load(std::memory_order_relaxed);
+  if (cancelled.exchange(false, std::memory_order_relaxed) || handle) fail(Code::cancelled, "session: cancelled");
+}
+
+void Session::Impl::check_tokens(std::span<const std::int32_t> ids) const {
+  const std::size_t n = model->decoder()->spec().n_vocab;
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    LQ_CHECK(ids[i] >= 0 && static_cast<std::size_t>(ids[i]) < n, Code::invalid_argument, "session: token ", i, " is ", ids[i],
+             ", the vocabulary has ", n);
+}
+
+void Session::Impl::check_memory(std::size_t new_tokens, std::size_t workspace) const {
+  if (!options.memory_cap) return;
+  const std::size_t pages = (tokens.size() + new_tokens + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens;
+  const std::size_t held = (one ? one->nbytes() : 0) + (many ? many->nbytes() : 0);
+  const std::size_t wanted = std::max(pages, kv.page_count()) * kv.layout().bytes_per_page() + held + workspace;
+  LQ_CHECK(wanted <= options.memory_cap, Code::out_of_memory, "session: ", wanted, " bytes are over its cap of ", options.memory_cap);
+}
+
+std::size_t Session::Impl::chunk() const noexcept {
+  return std::min(options.prefill_chunk ? options.prefill_chunk : kDefaultChunk, n_ctx);
+}
+
+void Session::Impl::abandon() noexcept {
+  if (running) running->abandon();
+  running = nullptr;
+}
+
+void Session::Impl::cut(std::size_t n) noexcept {
+  abandon();
+  if (n < tokens.size()) tokens.resize(n);
+  if (kv.length() > n) kv.truncate(n);
+  logits = {};
+}
+
+void Session::Impl::make_room(std::size_t n) {
+  LQ_CHECK(n <= n_ctx, Code::context_full, "session: ", n, " tokens do not fit a context of ", n_ctx);
+  if (tokens.size() + n <= n_ctx) return;
+  LQ_CHECK(options.overflow == Overflow::slide && options.slide_keep + n <= n_ctx, Code::context_full, "session: ", n,
+           " more tokens do not fit: ", tokens.size(), " of ", n_ctx, " are in use");
+  abandon();
+  const std::size_t keep = std::min(options.slide_keep, tokens.size());
+  const std::size_t movable = tokens.size() - keep;
+  const std::size_t drop = std::min(movable, std::max(movable / 2, tokens.size() + n - n_ctx));
+  tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(keep), tokens.begin() + static_cast<std::ptrdiff_t>(keep + drop));
+  kv.truncate(keep);  // what moved down sits at new positions and is computed again
+  logits = {};
+}
+
+std::size_t Session::Impl::replace(std::span<const std::int32_t> wanted) {
+  LQ_CHECK(wanted.size() <= n_ctx, Code::context_full, "session: a prompt of ", wanted.size(), " tokens does not fit a context of ", n_ctx);
+  const auto differs = std::mismatch(tokens.begin(), tokens.end(), wanted.begin(), wanted.end());
+  const std::size_t same = static_cast<std::size_t>(differs.first - tokens.begin());
+  tokens.reserve(wanted.size());
+  if (same < tokens.size()) cut(same);
+  const std::size_t reused = std::min(kv.length(), same);
+  if (same < wanted.size()) {
+    abandon();
+    logits = {};
+    tokens.insert(tokens.end(), wanted.begin() + static_cast<std::ptrdiff_t>(same), wanted.end());
+  }
+  return reused;
+}
+
+Decoder::Pass& Session::Impl::pass_for(std::size_t rows, std::size_t all_logits) {
+  std::unique_ptr<Decoder::Pass>& pass = rows == 1 ? one : many;
+  const std::size_t wanted = rows == 1 ? 1 : std::min(rows, chunk());
+  if (!pass || pass->max_rows() < wanted) {
+    LQ_CHECK(all_logits <= 1, Code::internal, "session: ", all_logits, " rows of logits asked for");
+    logits = {};
+    pass.reset();
+    pass = std::make_unique<Decoder::Pass>(model->decoder(), wanted, 1, n_ctx);
+  }
+  return *pass;
+}
+
+bool Session::Impl::compute(Clock::time_point deadline) {
+  const bool timed = deadline != Clock::time_point::max();
+  while (!ready()) {
+    check_cancel();
+    if (!running) {
+      LQ_CHECK(!tokens.empty(), Code::invalid_argument, "session: it holds no tokens");
+      if (kv.length() == tokens.size()) kv.truncate(tokens.size() - 1);  // the cache is there, the logits are not
+      const std::size_t left = tokens.size() - kv.length();
+      running_rows = std::min(left, timed ? std::min(kStepChunk, chunk()) : chunk());
+      check_memory(0, 0);
+      Decoder::Pass& pass = pass_for(running_rows, 1);
+      const PassSegment segment{&kv, {tokens.data() + kv.length(), running_rows}, running_rows == left ? LogitsFor::last : LogitsFor::none};
+      logits = {};
+      pass.begin({&segment, 1});
+      running = &pass;
+    }
+    Decoder::Pass* pass = running;
+    running = nullptr;  // if a unit throws, the pass has undone itself
+    while (!pass->advance()) {
+      running = pass;
+      check_cancel();
+      if (timed && Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double, std::micro>(pass->next_unit_us())) >= deadline)
+        return false;
+      running = nullptr;
+    }
+    if (pass->logits_rows() > 0) logits = pass->logits(0);
+    if (timed && Clock::now() >= deadline) break;
+  }
+  return ready();
+}
+
+Session::Session(std::shared_ptr<const Model> model, const SessionOptions& options) : impl_(std::make_unique<Impl>(std::move(model), options)) {}
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Session::Session(Session&&) noexcept = default;
+Session::~Session() = default;
+
+Session Session::fork() const {
+  const SessionLock lock(*impl_);
+  auto copy = std::make_unique<Impl>(impl_->model, impl_->options);
+  copy->n_ctx = impl_->n_ctx;
+  copy->tokens = impl_->tokens;
+  copy->kv = impl_->kv.fork();
+  if (impl_->ready()) {
+    copy->own_logits.assign(impl_->logits.begin(), impl_->logits.end());
+    copy->logits = copy->own_logits;
+  }
+  return Session(std::move(copy));
+}
+
+const Model& Session::model() const noexcept { return *impl_->model; }
+std::size_t Session::capacity() const noexcept { return impl_->n_ctx; }
+const std::vector<std::int32_t>& Session::tokens() const noexcept { return impl_->tokens; }
+std::size_t Session::memory() const noexcept {
+  return impl_->kv.nbytes() + (impl_->one ? impl_->one->nbytes() : 0) + (impl_->many ? impl_->many->nbytes() : 0) +
+         impl_->own_logits.capacity() * sizeof(float);
+}
+void Session::cancel() noexcept { impl_->cancelled.store(true, std::memory_order_relaxed); }
+
+namespace {
+
+// Computes after the tokens have been changed. A cancelled call keeps what it has computed; after any other failure the
+// tokens are the old ones again, and what their cache has lost is computed when it is next needed.
+void compute_or_restore(Session::Impl& s, std::span<const std::int32_t> before) {
+  try {
+    s.generation.reset();
+    s.compute_all();
+  } catch (const Error& e) {
+    if (e.code() == Code::cancelled)
+      s.cut(s.kv.length());
+    else
+      s.replace(before);
+    throw;
+  } catch (...) {
+    s.replace(before);
+    throw;
+  }
+}
+
+}  // namespace
+
+std::size_t Session::set_prompt(std::span<const std::int32_t> tokens) {
+  const SessionLock lock(*impl_);
+  Impl& s = *impl_;
+  s.check_tokens(tokens);
+  LQ_CHECK(!tokens.empty(), Code::invalid_argument, "session: the prompt holds no tokens");
+  s.check_cancel();
+  std::vector<std::int32_t> before = s.tokens;
+  before.reserve(std::max(before.size(), tokens.size()));
+  const std::size_t reused = s.replace(tokens);
+  compute_or_restore(s, before);
+  return reused;
+}
+
+void Session::feed(std::span<const std::int32_t> tokens) {
+  const SessionLock lock(*impl_);
+  Impl& s = *impl_;
+  s.check_tokens(tokens);
+  if (tokens.empty()) return;
+  s.check_cancel();
+  const std::vector<std::int32_t> before = s.tokens;
+  s.tokens.reserve(s.tokens.size() + tokens.size());
+  s.make_room(tokens.size());
+  s.abandon();
+  s.tokens.insert(s.tokens.end(), tokens.begin(), tokens.end());
+  s.logits = {};
+  compute_or_restore(s, before);
+}
+
+std::span<const float> Session::logits() {
+  const SessionLock lock(*impl_);
+  impl_->compute_all();
+  return impl_->logits;
+}
+
+void Session::eval(std::span<const std::int32_t> tokens, const std::function<bool(std::size_t, std::span<const float>)>& fn) {
+  const SessionLock lock(*impl_);
+  Impl& s = *impl_;
+  s.check_tokens(tokens);
+  if (tokens.empty()) return;
+  LQ_CHECK(tokens.size() <= s.n_ctx - s.tokens.size(), Code::context_full, "session: ", tokens.size(), " more tokens do not fit: ",
+           s.tokens.size(), " of ", s.n_ctx, " are in use");
+  s.check_cancel();
+  s.abandon();
+  s.generation.reset();
+  if (!s.tokens.empty() && s.kv.length() < s.tokens.size()) s.compute_all();
+  // Rows of logits are large: small pieces, a pass of their own for the time of the call.
+  constexpr std::size_t kPiece = 32;
+  const std::size_t piece = std::min(kPiece, tokens.size());
+  Decoder::Pass pass(s.model->decoder(), piece, piece, s.n_ctx);
+  s.logits = {};
+  s.tokens.reserve(s.tokens.size() + tokens.size());
+  for (std::size_t at = 0; at < tokens.size(); at += piece) {
+    const PassSegment segment{&s.kv, tokens.subspan(at, std::min(piece, tokens.size() - at)), LogitsFor::all};
+    s.check_memory(segment.tokens.size(), pass.nbytes());
+    pass.begin({&segment, 1});
+    do s.check_cancel();
+    while (!pass.advance());
+    s.tokens.insert(s.tokens.end(), segment.tokens.begin(), segment.tokens.end());
+    for (std::size_t i = 0; i < segment.tokens.size(); ++i)
+      LQ_CHECK(fn(s.tokens.size() - segment.tokens.size() + i, pass.logits(i)), Code::cancelled, "session: stopped by the callback");
+    const auto last = pass.logits(segment.tokens.size() - 1);
+    s.own_logits.assign(last.begin(), last.end());
+    s.logits = s.own_logits;
+  }
+}
+
+void Session::rewind(std::size_t n) {
+  const SessionLock lock(*impl_);
+  LQ_CHECK(n <= impl_->tokens.size(), Code::invalid_argument, "session: cannot rewind to ", n, " tokens, it holds ", impl_->tokens.size());
+  impl_->generation.reset();
+  if (n < impl_->tokens.size()) impl_->cut(n);
+}
+
+}  // namespace lq

@@ -1,0 +1,99 @@
+// What a session is made of; shared by session.cpp, generation.cpp, state.cpp and batch.cpp.
+//
+// `tokens` is the truth; the cache lags behind it and catches up when logits are wanted. So rewinding, loading, a failed
+// prefill or the last sampled token need no special case: whatever is missing is computed on demand, and, as results do not
+// depend on chunking, with the same bits.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+
+#include "loquor/core/status.hpp"
+#include "loquor/generate/session.hpp"
+#include "stop_matcher.hpp"
+
+namespace lq {
+
+using Clock = std::chrono::steady_clock;
+
+inline double ms_since(Clock::time_point start) noexcept {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+// One generation, from start() to Finish.
+struct Generation {
+  GenerateOptions options;
+  StreamDecoder decoder;
+  StopMatcher stops;
+  Finish finish = Finish::none;
+  bool told = false;  // the DONE event has been given, and with it the last text
+  std::size_t prompt_total = 0;
+  std::string piece, text;             // of the last event; all so far
+  std::vector<std::int32_t> tokens;
+  std::vector<TokenLogprob> top;
+  GenerateResult result;
+  Clock::time_point started = Clock::now();
+
+  Generation(GenerateOptions o, std::shared_ptr<const Tokenizer> tokenizer)
+      : options(std::move(o)), decoder(std::move(tokenizer)), stops(options.stop) {}
+};
+
+struct Session::Impl {
+  std::shared_ptr<const Model> model;
+  SessionOptions options;
+  std::size_t n_ctx = 0;
+  KvSequence kv;
+  std::vector<std::int32_t> tokens;          // kv.length() <= tokens.size() <= n_ctx
+  std::unique_ptr<Decoder::Pass> one, many;  // workspaces for a token and for a chunk, made when first needed
+  Decoder::Pass* running = nullptr;          // the pass that is under way
+  std::size_t running_rows = 0;
+  std::span<const float> logits;             // after the last token; empty if they have to be computed
+  std::vector<float> own_logits;             // where they are kept when no pass holds them (after fork or a batch)
+  std::optional<Generation> generation;
+  std::atomic<bool> cancelled{false};
+  mutable std::atomic<bool> busy{false};
+
+  Impl(std::shared_ptr<const Model> m, const SessionOptions& o);
+  ~Impl();
+
+  // Throws Error{cancelled}, once, if cancel() was called or the generation's handle is set.
+  void check_cancel();
+  // Room for n more tokens, sliding if the session does that. Throws Error{context_full}.
+  void make_room(std::size_t n);
+  // Replaces the tokens, keeping the cache of the common prefix; returns its length.
+  std::size_t replace(std::span<const std::int32_t> wanted);
+  void cut(std::size_t n) noexcept;
+  void abandon() noexcept;
+  bool ready() const noexcept { return kv.length() == tokens.size() && !logits.empty(); }
+  // Works towards ready() until the deadline; true if it is. At least one unit is done.
+  bool compute(Clock::time_point deadline);
+  void compute_all() { compute(Clock::time_point::max()); }
+  Decoder::Pass& pass_for(std::size_t rows, std::size_t all_logits);
+  void check_tokens(std::span<const std::int32_t> ids) const;
+  void check_memory(std::size_t new_tokens, std::size_t workspace) const;
+  std::size_t chunk() const noexcept;
+
+  // generation.cpp
+  Event choose();       // samples from the logits: a TOKEN event or the end
+  Event close();
+  void end(Finish why) noexcept;
+  Event working() const;
+  void add_rates() noexcept;
+};
+
+// One user at a time: a second one gets Error{invalid_argument} instead of a data race.
+class SessionLock {
+ public:
+  explicit SessionLock(const Session::Impl& s) : busy_(s.busy) {
+    LQ_CHECK(!busy_.exchange(true, std::memory_order_acquire), Code::invalid_argument, "session: it is in use by another thread");
+  }
+  ~SessionLock() { busy_.store(false, std::memory_order_release); }
+  SessionLock(const SessionLock&) = delete;
+  SessionLock& operator=(const SessionLock&) = delete;
+
+ private:
+  std::atomic<bool>& busy_;
+};
+
+}  // namespace lq
