@@ -1,0 +1,73 @@
+#include "loquor/generate/model.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include "gguf_tokenizer.hpp"
+#include "loquor/core/status.hpp"
+#include "loquor/formats/catalog.hpp"
+
+namespace lq {
+
+struct Model::Impl {
+  std::shared_ptr<const Context> context;
+  GgufFile file;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<const Decoder> decoder;
+  std::string chat_template;
+  double load_ms = 0;
+
+  Impl(std::shared_ptr<const Context> c, GgufFile f) : context(std::move(c)), file(std::move(f)) {}
+};
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string read_template(const GgufFile& file) {
+  const GgufValue* v = file.find("tokenizer.chat_template");
+  if (!v) return {};
+  const auto s = v->as_string();
+  LQ_CHECK(s, Code::bad_file, "'", file.name(), "': key 'tokenizer.chat_template' is of type ", gguf_type_name(v->type()), ", expected a string");
+  return std::string(*s);
+}
+
+}  // namespace
+
+Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Model::~Model() = default;
+
+std::shared_ptr<const Model> Model::load(std::shared_ptr<const Context> ctx, const std::string& source, const ModelOptions& options) {
+  const auto begin = Clock::now();
+  return finish(std::move(ctx), GgufFile::open(resolve_model(source), options.private_copy ? GgufFile::Mode::read : GgufFile::Mode::map),
+                options, begin);
+}
+
+std::shared_ptr<const Model> Model::load(std::shared_ptr<const Context> ctx, std::span<const std::byte> gguf, const ModelOptions& options) {
+  const auto begin = Clock::now();
+  return finish(std::move(ctx), GgufFile::from_memory(gguf.data(), gguf.size()), options, begin);
+}
+
+std::shared_ptr<const Model> Model::finish(std::shared_ptr<const Context> ctx, GgufFile file, const ModelOptions& options,
+                                           std::chrono::steady_clock::time_point begin) {
+  LQ_CHECK(ctx, Code::invalid_argument, "model: the context is null");
+  auto impl = std::make_unique<Impl>(std::move(ctx), std::move(file));
+  impl->tokenizer = Tokenizer::create(read_tokenizer(impl->file));
+  impl->chat_template = read_template(impl->file);
+  if (!options.vocab_only && !impl->file.tensors().empty()) {
+    impl->decoder = Decoder::load(impl->context, impl->file, options);
+    LQ_CHECK(impl->decoder->spec().n_vocab >= impl->tokenizer->vocab_size(), Code::bad_file, "'", impl->file.name(), "': the vocabulary has ",
+             impl->tokenizer->vocab_size(), " tokens, the weights only ", impl->decoder->spec().n_vocab);
+  }
+  impl->load_ms = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+  return std::shared_ptr<const Model>(new Model(std::move(impl)));
+}
+
+const std::shared_ptr<const Context>& Model::context() const noexcept { return impl_->context; }
+const GgufFile& Model::file() const noexcept { return impl_->file; }
+const std::shared_ptr<const Tokenizer>& Model::tokenizer() const noexcept { return impl_->tokenizer; }
+const std::shared_ptr<const Decoder>& Model::decoder() const noexcept { return impl_->decoder; }
+const std::string& Model::chat_template() const noexcept { return impl_->chat_template; }
+double Model::load_ms() const noexcept { return impl_->load_ms; }
+
+}  // namespace lq
