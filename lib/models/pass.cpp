@@ -1,0 +1,430 @@
+// One forward computation: embed, then per layer {norm, QKV, RoPE, cache} {attention, output projection} {norm,
+// gate/up} {SwiGLU, down}, then the head in slices. Each brace is one unit of advance().
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+
+#include "decoder_impl.hpp"
+#include "fp_environment.hpp"
+#include "loquor/core/status.hpp"
+
+namespace lq {
+namespace {
+
+enum class Stage { embed, qkv, attend, ffn_up, ffn_down, head, done };
+
+// Typical microseconds of a unit, by stage, row count and (attention) depth, both in powers of two.
+class CostTable {
+ public:
+  float& at(Stage stage, std::size_t rows, std::size_t depth) noexcept {
+    const std::size_t d = stage == Stage::attend ? std::bit_width(depth / KvLayout::kPageTokens) : 0;
+    return us_[static_cast<std::size_t>(stage)][std::min(kClasses - 1, static_cast<std::size_t>(std::bit_width(rows)))]
+              [std::min(kClasses - 1, d)];
+  }
+  // A moving average that one descheduled run cannot spoil.
+  static void update(float& us, double seen) noexcept {
+    const float x = static_cast<float>(us > 0 ? std::min(seen, 4.0 * us) : seen);
+    us = us > 0 ? us + 0.25f * (x - us) : x;
+  }
+
+ private:
+  static constexpr std::size_t kClasses = 16;
+  float us_[6][kClasses][kClasses] = {};
+};
+
+constexpr std::size_t align_floats(std::size_t n) noexcept { return (n + 15) / 16 * 16; }
+
+// Weight bytes and multiply-adds of one head slice: about 200 us on one core, whichever of the two binds.
+constexpr std::size_t kSliceBytes = std::size_t{2} << 20;
+constexpr std::size_t kSliceMacs = 16'000'000;
+constexpr std::size_t kMinSlicePanels = 64;  // below this the hand-off to the threads would show
+
+}  // namespace
+
+struct Decoder::Pass::Impl {
+  struct Segment {
+    KvSequence* seq;
+    std::size_t first_row, rows, first_pos;
+    LogitsFor logits;
+    std::size_t logit_rows() const noexcept { return logits == LogitsFor::all ? rows : logits == LogitsFor::last; }
+  };
+
+  std::shared_ptr<const Decoder> model;
+  const Context& ctx;
+  const DecoderSpec& spec;
+  const Weights& weights;
+  std::size_t max_rows, max_logits, max_context;
+
+  // Workspace; rows of qkv are q | k | v, of ffn gate and up.
+  Storage memory;
+  float *x = nullptr, *qkv = nullptr, *attn = nullptr, *ffn = nullptr, *selected = nullptr, *logits = nullptr;
+  float *cos = nullptr, *sin = nullptr;
+  std::span<std::byte> scratch;
+  Activations act;
+
+  // The batch in progress.
+  std::vector<Segment> segments;
+  std::vector<std::int32_t> ids;
+  std::vector<std::size_t> positions;  // of each row
+  std::vector<std::size_t> wanted;     // rows whose logits are wanted
+  std::vector<AttentionItem> items;
+  std::vector<const KvSequence*> sorted;
+  KvLayout layout;
+  std::size_t depth = 0;  // longest sequence, after this pass
+
+  Stage stage = Stage::done;
+  std::size_t layer = 0, panel = 0, slice = 0, n_logits = 0;
+  float* hidden = nullptr;  // residual stream (n_hidden, C): x, or `selected` once only wanted rows are left
+  std::size_t n_hidden = 0;
+  CostTable costs;
+
+  Impl(std::shared_ptr<const Decoder> m, std::size_t rows, std::size_t logit_rows, std::size_t context);
+  void allocate();
+
+  std::size_t q_cols() const noexcept { return spec.n_head * spec.head_dim; }
+  std::size_t kv_cols() const noexcept { return spec.n_kv_head * spec.head_dim; }
+  std::size_t qkv_cols() const noexcept { return q_cols() + 2 * kv_cols(); }
+  static TensorView<float> view(float* p, std::size_t rows, std::size_t cols, std::size_t stride) {
+    return {p, rows, cols, stride};
+  }
+  static TensorView<const float> cview(const float* p, std::size_t rows, std::size_t cols, std::size_t stride) {
+    return {p, rows, cols, stride};
+  }
+
+  void validate(std::span<const PassSegment> batch) const;
+  void check_distinct(std::span<const PassSegment> batch);
+  void accept(std::span<const PassSegment> batch);
+  void release() noexcept;
+  void step();
+  void embed();
+  void rope_tables();
+  void run_linear(const Linear& linear, TensorView<float> y, Store store);
+  void run_qkv();
+  void select_rows();
+  void make_items(bool only_wanted);
+  void run_attend();
+  void run_ffn_up();
+  void run_ffn_down();
+  void run_head();
+  void finish() noexcept;
+};
+
+Decoder::Pass::Impl::Impl(std::shared_ptr<const Decoder> m, std::size_t rows, std::size_t logit_rows,
+                          std::size_t context)
+    : model(std::move(m)),
+      ctx(model->context()),
+      spec(model->spec()),
+      weights(model->impl_->weights),
+      max_rows(rows),
+      max_logits(logit_rows),
+      max_context(context) {
+  constexpr std::size_t kMaxRows = 1 << 16;
+  LQ_CHECK(rows > 0 && rows <= kMaxRows, Code::invalid_argument, "pass: ", rows, " rows, expected 1 to ", kMaxRows);
+  LQ_CHECK(logit_rows <= rows, Code::invalid_argument, "pass: ", logit_rows, " rows of logits of ", rows, " rows");
+  LQ_CHECK(context > 0 && context <= KvSequence::kMaxTokens, Code::invalid_argument, "pass: context of ", context,
+           " tokens, expected 1 to ", KvSequence::kMaxTokens);
+  allocate();
+}
+
+// Everything a pass will ever need, so that a token never waits for the allocator.
+void Decoder::Pass::Impl::allocate() {
+  const std::size_t rope = spec.rope_dim / 2;
+  std::size_t scratch_bytes = 0;
+  for (DType type : {DType::F16, DType::Q8_0, DType::F32}) {
+    if (spec.head_dim % traits(type).block_elems) continue;
+    scratch_bytes = std::max(scratch_bytes,
+                             attention_scratch_bytes(ctx, model->kv_layout(type), spec.n_head, max_rows, max_context));
+  }
+  float** const parts[] = {&x, &qkv, &attn, &ffn, &cos, &sin, &selected, &logits};
+  const std::size_t counts[] = {max_rows * spec.d_model,   max_rows * qkv_cols(),    max_rows * q_cols(),
+                                max_rows * 2 * spec.d_ff,  max_rows * rope,          max_rows * rope,
+                                max_logits * spec.d_model, max_logits * spec.n_vocab};
+  std::size_t total = 0;
+  for (std::size_t n : counts) total += align_floats(n);
+  memory = ctx.allocate(total * sizeof(float) + scratch_bytes, true);
+  float* at = reinterpret_cast<float*>(memory.data());
+  for (std::size_t i = 0; i < std::size(counts); ++i) {
+    *parts[i] = at;
+    at += align_floats(counts[i]);
+  }
+  scratch = {reinterpret_cast<std::byte*>(at), scratch_bytes};
+  act = Activations(ctx, max_rows, std::max({spec.d_model, q_cols(), spec.d_ff}), model->compute());
+  segments.reserve(max_rows);
+  ids.reserve(max_rows);
+  positions.reserve(max_rows);
+  wanted.reserve(max_rows);
+  items.reserve(max_rows);
+  sorted.reserve(max_rows);
+}
+
+void Decoder::Pass::Impl::validate(std::span<const PassSegment> batch) const {
+  std::size_t rows = 0, outputs = 0;
+  LQ_CHECK(!batch.empty() && batch.size() <= max_rows, Code::invalid_argument, "pass: ", batch.size(),
+           " segments, expected 1 to ", max_rows);
+  for (const PassSegment& s : batch) {
+    LQ_CHECK(s.seq, Code::invalid_argument, "pass: a segment has no sequence");
+    LQ_CHECK(!s.tokens.empty(), Code::invalid_argument, "pass: a segment has no tokens");
+    const std::size_t n = s.tokens.size();
+    LQ_CHECK(n <= max_rows - rows, Code::invalid_argument, "pass: more than ", max_rows, " tokens in one batch");
+    rows += n;
+    outputs += s.logits == LogitsFor::all ? n : s.logits == LogitsFor::last;
+    LQ_CHECK(s.seq->length() <= max_context && n <= max_context - s.seq->length(), Code::context_full,
+             "pass: ", s.seq->length(), " + ", n, " positions are over the context of ", max_context);
+    LQ_CHECK(s.seq->layout() == model->kv_layout(s.seq->layout().type), Code::invalid_argument,
+             "pass: the sequence's cache was made for another model");
+    LQ_CHECK(s.seq->layout().type == batch[0].seq->layout().type, Code::invalid_argument, "pass: caches of types ",
+             name(batch[0].seq->layout().type), " and ", name(s.seq->layout().type), " in one batch");
+    for (std::int32_t id : s.tokens)
+      LQ_CHECK(id >= 0 && static_cast<std::size_t>(id) < spec.n_vocab, Code::invalid_argument, "pass: token id ", id,
+               " is not in [0, ", spec.n_vocab, ")");
+  }
+  LQ_CHECK(outputs <= max_logits, Code::invalid_argument, "pass: logits of ", outputs, " rows wanted, room for ",
+           max_logits);
+}
+
+void Decoder::Pass::Impl::check_distinct(std::span<const PassSegment> batch) {
+  sorted.clear();
+  for (const PassSegment& s : batch) sorted.push_back(s.seq);
+  std::sort(sorted.begin(), sorted.end());
+  LQ_CHECK(std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end(), Code::invalid_argument,
+           "pass: a sequence is in the batch twice");
+}
+
+void Decoder::Pass::Impl::accept(std::span<const PassSegment> batch) {
+  segments.clear();
+  ids.clear();
+  positions.clear();
+  wanted.clear();
+  depth = 0;
+  layout = batch[0].seq->layout();
+  for (const PassSegment& s : batch) {
+    const Segment seg{s.seq, ids.size(), s.tokens.size(), s.seq->length(), s.logits};
+    ids.insert(ids.end(), s.tokens.begin(), s.tokens.end());
+    for (std::size_t i = 0; i < seg.rows; ++i) positions.push_back(seg.first_pos + i);
+    for (std::size_t i = seg.rows - seg.logit_rows(); i < seg.rows; ++i) wanted.push_back(seg.first_row + i);
+    depth = std::max(depth, seg.first_pos + seg.rows);
+    segments.push_back(seg);
+  }
+  n_logits = 0;
+  hidden = x;
+  n_hidden = ids.size();
+  layer = panel = 0;
+  const PackedMatrix& head = weights.head_matrix();
+  const std::size_t by_macs = kSliceMacs / (16 * spec.d_model * std::max<std::size_t>(wanted.size(), 1));
+  slice = std::max(kMinSlicePanels, std::min(kSliceBytes / std::max<std::size_t>(head.panel_bytes(), 1), by_macs));
+  stage = Stage::embed;
+}
+
+void Decoder::Pass::Impl::release() noexcept {
+  for (Segment& s : segments) s.seq->truncate(s.first_pos);
+  segments.clear();
+  stage = Stage::done;
+  n_logits = 0;
+}
+
+void Decoder::Pass::Impl::step() {
+  switch (stage) {
+    case Stage::embed:
+      embed();
+      stage = Stage::qkv;
+      return;
+    case Stage::qkv:
+      run_qkv();
+      stage = Stage::attend;
+      if (layer + 1 == spec.n_layer) select_rows();
+      if (n_hidden == 0) finish();
+      return;
+    case Stage::attend:
+      run_attend();
+      stage = Stage::ffn_up;
+      return;
+    case Stage::ffn_up:
+      run_ffn_up();
+      stage = Stage::ffn_down;
+      return;
+    case Stage::ffn_down:
+      run_ffn_down();
+      stage = ++layer < spec.n_layer ? Stage::qkv : Stage::head;
+      return;
+    case Stage::head:
+      run_head();
+      return;
+    case Stage::done:
+      return;
+  }
+}
+
+void Decoder::Pass::Impl::embed() {
+  ctx.pool().parallel_for(ids.size(), 16, [&](std::size_t begin, std::size_t end, unsigned) {
+    for (std::size_t r = begin; r < end; ++r)
+      weights.embedding.row(ctx, static_cast<std::size_t>(ids[r]), x + r * spec.d_model);
+  });
+  rope_tables();
+  make_items(false);
+}
+
+// Angles in double: at position 8,192 a float product would already be off by 5e-4 radians.
+void Decoder::Pass::Impl::rope_tables() {
+  const std::size_t half = spec.rope_dim / 2;
+  ctx.pool().parallel_for(ids.size(), 16, [&](std::size_t begin, std::size_t end, unsigned) {
+    for (std::size_t r = begin; r < end; ++r)
+      for (std::size_t i = 0; i < half; ++i) {
+        const double angle = static_cast<double>(positions[r]) * weights.rope_inverse[i];
+        cos[r * half + i] = static_cast<float>(std::cos(angle));
+        sin[r * half + i] = static_cast<float>(std::sin(angle));
+      }
+  });
+}
+
+void Decoder::Pass::Impl::run_linear(const Linear& linear, TensorView<float> y, Store store) {
+  std::size_t column = 0;
+  for (const PackedMatrix& part : linear.parts) {
+    matmul(ctx, part, act, view(y.data + column, y.rows, part.rows(), y.stride), store,
+           linear.bias ? linear.bias + column : nullptr);
+    column += part.rows();
+  }
+}
+
+void Decoder::Pass::Impl::run_qkv() {
+  const LayerWeights& w = weights.layers[layer];
+  const std::size_t stride = qkv_cols();
+  rms_norm(ctx, cview(hidden, n_hidden, spec.d_model, spec.d_model), w.attn_norm, spec.norm_eps, act);
+  run_linear(w.qkv, view(qkv, n_hidden, stride, stride), Store::assign);
+  float* const k = qkv + q_cols();
+  float* const v = k + kv_cols();
+  rope(ctx, view(qkv, n_hidden, q_cols(), stride), spec.n_head, spec.head_dim, spec.rope_dim, cos, sin,
+       spec.rope_style);
+  rope(ctx, view(k, n_hidden, kv_cols(), stride), spec.n_kv_head, spec.head_dim, spec.rope_dim, cos, sin,
+       spec.rope_style);
+  for (const Segment& s : segments)
+    kv_store(ctx, layout, layer, s.seq->pages(), s.first_pos,
+             cview(k + s.first_row * stride, s.rows, kv_cols(), stride),
+             cview(v + s.first_row * stride, s.rows, kv_cols(), stride));
+}
+
+// In the last layer, once keys and values are stored, only the rows whose logits are wanted matter.
+void Decoder::Pass::Impl::select_rows() {
+  if (wanted.size() == n_hidden) return;
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    std::memcpy(selected + i * spec.d_model, x + wanted[i] * spec.d_model, spec.d_model * sizeof(float));
+  hidden = selected;
+  n_hidden = wanted.size();
+  make_items(true);
+}
+
+void Decoder::Pass::Impl::make_items(bool only_wanted) {
+  items.clear();
+  std::size_t out_row = 0;
+  for (const Segment& s : segments) {
+    const std::size_t n = only_wanted ? s.logit_rows() : s.rows;
+    if (n == 0) continue;
+    const std::size_t skip = s.rows - n;
+    items.push_back({cview(qkv + (s.first_row + skip) * qkv_cols(), n, q_cols(), qkv_cols()),
+                     view(attn + out_row * q_cols(), n, q_cols(), q_cols()), s.first_pos + skip, s.seq->pages()});
+    out_row += n;
+  }
+}
+
+void Decoder::Pass::Impl::run_attend() {
+  attention(ctx, layout, layer, items, spec.n_head, spec.attention_scale, scratch);
+  set_activations(ctx, cview(attn, n_hidden, q_cols(), q_cols()), act);
+  run_linear(weights.layers[layer].o, view(hidden, n_hidden, spec.d_model, spec.d_model), Store::add);
+}
+
+void Decoder::Pass::Impl::run_ffn_up() {
+  const LayerWeights& w = weights.layers[layer];
+  rms_norm(ctx, cview(hidden, n_hidden, spec.d_model, spec.d_model), w.ffn_norm, spec.norm_eps, act);
+  run_linear(w.gate_up, view(ffn, n_hidden, 2 * spec.d_ff, 2 * spec.d_ff), Store::assign);
+}
+
+void Decoder::Pass::Impl::run_ffn_down() {
+  const LayerWeights& w = weights.layers[layer];
+  const std::size_t stride = 2 * spec.d_ff;
+  if (w.gate_up.interleaved)
+    swiglu(ctx, cview(ffn, n_hidden, stride, stride), act);
+  else
+    swiglu(ctx, cview(ffn, n_hidden, spec.d_ff, stride), cview(ffn + spec.d_ff, n_hidden, spec.d_ff, stride), act);
+  run_linear(w.down, view(hidden, n_hidden, spec.d_model, spec.d_model), Store::add);
+}
+
+void Decoder::Pass::Impl::run_head() {
+  const PackedMatrix& head = weights.head_matrix();
+  if (panel == 0)
+    rms_norm(ctx, cview(hidden, n_hidden, spec.d_model, spec.d_model), weights.final_norm, spec.norm_eps, act);
+  const std::size_t end = std::min(head.panels(), panel + slice);
+  matmul_panels(ctx, head, act, view(logits, n_hidden, spec.n_vocab, spec.n_vocab), panel, end);
+  panel = end;
+  if (panel == head.panels()) finish();
+}
+
+void Decoder::Pass::Impl::finish() noexcept {
+  for (Segment& s : segments) s.seq->commit(s.rows);
+  segments.clear();
+  n_logits = wanted.size();
+  stage = Stage::done;
+}
+
+Decoder::Pass::Pass(std::shared_ptr<const Decoder> model, std::size_t max_rows, std::size_t max_logits,
+                    std::size_t max_context) {
+  LQ_CHECK(model, Code::invalid_argument, "pass: no model");
+  impl_ = std::make_unique<Impl>(std::move(model), max_rows, max_logits, max_context);
+}
+
+Decoder::Pass::~Pass() { abandon(); }
+
+void Decoder::Pass::begin(std::span<const PassSegment> segments) {
+  Impl& p = *impl_;
+  p.validate(segments);
+  p.check_distinct(segments);
+  abandon();
+  std::size_t reserved = 0;
+  try {
+    for (; reserved < segments.size(); ++reserved) segments[reserved].seq->reserve(segments[reserved].tokens.size());
+  } catch (...) {
+    for (std::size_t i = 0; i < reserved; ++i) segments[i].seq->truncate(segments[i].seq->length());
+    throw;
+  }
+  p.accept(segments);
+}
+
+bool Decoder::Pass::advance() {
+  Impl& p = *impl_;
+  if (p.stage == Stage::done) return true;
+  const FpEnvironment fp;
+  const auto start = std::chrono::steady_clock::now();
+  float& cost = p.costs.at(p.stage, p.n_hidden, p.depth);
+  try {
+    p.step();
+  } catch (...) {
+    p.release();
+    throw;
+  }
+  CostTable::update(cost, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
+  return p.stage == Stage::done;
+}
+
+bool Decoder::Pass::done() const noexcept { return impl_->stage == Stage::done; }
+
+void Decoder::Pass::abandon() noexcept {
+  if (impl_ && impl_->stage != Stage::done) impl_->release();
+}
+
+double Decoder::Pass::next_unit_us() const noexcept {
+  Impl& p = *impl_;
+  return p.stage == Stage::done ? 0.0 : p.costs.at(p.stage, p.n_hidden, p.depth);
+}
+
+std::span<const float> Decoder::Pass::logits(std::size_t i) const noexcept {
+  const Impl& p = *impl_;
+  if (i >= p.n_logits) return {};
+  return {p.logits + i * p.spec.n_vocab, p.spec.n_vocab};
+}
+
+std::size_t Decoder::Pass::logits_rows() const noexcept { return impl_->n_logits; }
+std::size_t Decoder::Pass::max_rows() const noexcept { return impl_->max_rows; }
+std::size_t Decoder::Pass::nbytes() const noexcept { return impl_->memory.size() + impl_->act.storage_.size(); }
+
+}  // namespace lq
