@@ -21,7 +21,8 @@ std::string folder_of(const std::string& path) {
 }  // namespace
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
-  LQ_CHECK(!path_.empty() && path_.find('\0') == std::string::npos, Code::invalid_argument, "path: empty, or holds a NUL byte");
+  LQ_CHECK(!path_.empty() && path_.find('\0') == std::string::npos, Code::invalid_argument,
+           "path: empty, or holds a NUL byte");
   temporary_ = path_ + ".XXXXXX";
   fd_ = ::mkostemp(temporary_.data(), O_CLOEXEC);  // created 0600
   LQ_CHECK(fd_ >= 0, Code::io, "cannot create '", path_, "': ", std::strerror(errno));
@@ -32,7 +33,9 @@ AtomicFile::~AtomicFile() {
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
 }
 
-void AtomicFile::fail_io(const char* what) const { fail(Code::io, "cannot ", what, " '", path_, "': ", std::strerror(errno)); }
+void AtomicFile::fail_io(const char* what) const {
+  fail(Code::io, "cannot ", what, " '", path_, "': ", std::strerror(errno));
+}
 
 void AtomicFile::write(const void* data, std::size_t n) {
   const char* p = static_cast<const char*>(data);

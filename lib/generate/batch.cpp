@@ -25,8 +25,8 @@ struct Batch::Impl {
 
 Batch::Batch(std::shared_ptr<const Model> model, std::size_t max_sessions) : impl_(std::make_unique<Impl>()) {
   LQ_CHECK(model && model->decoder(), Code::invalid_argument, "batch: the model holds a vocabulary only, no weights");
-  LQ_CHECK(max_sessions >= 1 && max_sessions <= kMaxSessions, Code::invalid_argument, "batch: ", max_sessions, " sessions, expected 1 to ",
-           kMaxSessions);
+  LQ_CHECK(max_sessions >= 1 && max_sessions <= kMaxSessions, Code::invalid_argument, "batch: ", max_sessions,
+           " sessions, expected 1 to ", kMaxSessions);
   impl_->model = std::move(model);
   impl_->max_sessions = max_sessions;
   impl_->max_rows = std::max(kPromptRows, max_sessions);
@@ -35,15 +35,17 @@ Batch::Batch(std::shared_ptr<const Model> model, std::size_t max_sessions) : imp
 Batch::~Batch() = default;
 
 void Batch::Impl::check(std::span<Session* const> sessions, std::span<Event> events) const {
-  LQ_CHECK(sessions.size() <= max_sessions && events.size() >= sessions.size(), Code::invalid_argument, "batch: ", sessions.size(),
-           " sessions in a batch for ", max_sessions);
+  LQ_CHECK(sessions.size() <= max_sessions && events.size() >= sessions.size(), Code::invalid_argument,
+           "batch: ", sessions.size(), " sessions in a batch for ", max_sessions);
   for (std::size_t i = 0; i < sessions.size(); ++i) {
     LQ_CHECK(sessions[i], Code::invalid_argument, "batch: session ", i, " is null");
-    LQ_CHECK(&sessions[i]->model() == model.get(), Code::invalid_argument, "batch: session ", i, " belongs to another model");
+    LQ_CHECK(&sessions[i]->model() == model.get(), Code::invalid_argument, "batch: session ", i,
+             " belongs to another model");
   }
   std::vector<Session*> sorted(sessions.begin(), sessions.end());
   std::sort(sorted.begin(), sorted.end());
-  LQ_CHECK(std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end(), Code::invalid_argument, "batch: a session was given twice");
+  LQ_CHECK(std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end(), Code::invalid_argument,
+           "batch: a session was given twice");
 }
 
 void Batch::Impl::compute(std::span<Session::Impl* const> waiting) {

@@ -38,7 +38,9 @@ void Candidates::assign(std::span<const float> logits) {
 }
 
 float* Candidates::find(std::int32_t token) noexcept {
-  if (dense_) return token >= 0 && static_cast<std::size_t>(token) < logits_.size() ? &logits_[static_cast<std::size_t>(token)] : nullptr;
+  if (dense_)
+    return token >= 0 && static_cast<std::size_t>(token) < logits_.size() ? &logits_[static_cast<std::size_t>(token)]
+                                                                          : nullptr;
   sorted_ = false;  // the caller is going to change it
   for (Candidate& c : list_)
     if (c.token == token) return &c.logit;
@@ -63,7 +65,8 @@ void Candidates::sort() {
 
 void Candidates::collect(float threshold) {
   found_.resize(logits_.size());
-  const std::size_t n = kernels_->collect_at_least(logits_.data(), logits_.size(), threshold, found_.data(), found_.size());
+  const std::size_t n =
+      kernels_->collect_at_least(logits_.data(), logits_.size(), threshold, found_.data(), found_.size());
   list_.clear();
   list_.reserve(n);
   for (std::size_t i = 0; i < n; ++i) list_.push_back({found_[i], logits_[static_cast<std::size_t>(found_[i])]});
@@ -80,7 +83,8 @@ void Candidates::keep_best(std::size_t k) {
       for (std::size_t j = i; j < std::min(i + kBlockSize, logits_.size()); ++j) m = std::max(m, logits_[j]);
       block_max_.push_back(m);
     }
-    std::nth_element(block_max_.begin(), block_max_.begin() + static_cast<std::ptrdiff_t>(k - 1), block_max_.end(), std::greater<float>());
+    std::nth_element(block_max_.begin(), block_max_.begin() + static_cast<std::ptrdiff_t>(k - 1), block_max_.end(),
+                     std::greater<float>());
     const float threshold = block_max_[k - 1];
     collect(threshold > kNone ? threshold : std::numeric_limits<float>::lowest());
   }
@@ -134,7 +138,8 @@ void Candidates::keep_mass(double p) {
   sort();
   double sum = 0;
   std::size_t n = 0;
-  while (n < list_.size() && sum < wanted) sum += std::exp(static_cast<double>(list_[n++].logit) - static_cast<double>(top));
+  while (n < list_.size() && sum < wanted)
+    sum += std::exp(static_cast<double>(list_[n++].logit) - static_cast<double>(top));
   list_.resize(std::max<std::size_t>(n, 1));
 }
 

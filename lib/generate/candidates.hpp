@@ -15,13 +15,14 @@ struct KernelTable;
 class Candidates {
  public:
   Candidates();
-  // Copies the logits; NaN becomes -infinity, +infinity the largest float. Throws Error{invalid_argument} if none is finite.
+  // Copies the logits; NaN becomes -infinity, +infinity the largest float. Throws Error{invalid_argument} if none is
+  // finite.
   void assign(std::span<const float> logits);
 
   bool dense() const noexcept { return dense_; }
   std::size_t size() const noexcept { return dense_ ? logits_.size() : list_.size(); }
-  std::span<float> logits() noexcept { return logits_; }             // while dense()
-  std::vector<Candidate>& list() noexcept { return list_; }          // once not dense()
+  std::span<float> logits() noexcept { return logits_; }     // while dense()
+  std::vector<Candidate>& list() noexcept { return list_; }  // once not dense()
   // The logit of one token, nullptr if it has been cut.
   float* find(std::int32_t token) noexcept;
 
@@ -30,15 +31,15 @@ class Candidates {
   void materialise();
   // Best first; equal logits by ascending id. Makes it a list.
   void sort();
-  void keep_best(std::size_t k);            // the k best, sorted
-  void keep_at_least(float logit);          // those with a logit >= this, order kept
+  void keep_best(std::size_t k);    // the k best, sorted
+  void keep_at_least(float logit);  // those with a logit >= this, order kept
   float max() const noexcept;
   // Sum of exp(logit - max()) over all.
   double sum_exp(float max) const noexcept;
   // The first entries of the sorted list whose probabilities add up to p of the whole.
   void keep_mass(double p);
   void scale(float factor) noexcept;
-  std::int32_t best() const noexcept;       // the smaller id on a tie
+  std::int32_t best() const noexcept;  // the smaller id on a tie
   // The token at which the cumulated probability passes u in [0, 1).
   std::int32_t draw(double u) const noexcept;
 
@@ -59,7 +60,7 @@ struct StageContext {
 };
 
 namespace samplers {
-#define LQ_SAMPLER(name, fewest, most)                \
+#define LQ_SAMPLER(name, fewest, most)               \
   void check_##name(std::span<const double> values); \
   void apply_##name(Candidates& candidates, const StageContext& context);
 #include "loquor/generate/samplers.def"

@@ -15,19 +15,24 @@ constexpr std::size_t kMaxStops = 256;
 constexpr std::size_t kMaxStopBytes = 4096;
 
 void check_options(const GenerateOptions& o, std::size_t n_vocab) {
-  LQ_CHECK(o.logprobs <= kMaxLogprobs, Code::invalid_argument, "generate: ", o.logprobs, " logprobs asked for, at most ", kMaxLogprobs);
-  LQ_CHECK(o.stop.size() <= kMaxStops, Code::invalid_argument, "generate: ", o.stop.size(), " stop strings, at most ", kMaxStops);
+  LQ_CHECK(o.logprobs <= kMaxLogprobs, Code::invalid_argument, "generate: ", o.logprobs,
+           " logprobs asked for, at most ", kMaxLogprobs);
+  LQ_CHECK(o.stop.size() <= kMaxStops, Code::invalid_argument, "generate: ", o.stop.size(), " stop strings, at most ",
+           kMaxStops);
   for (const std::string& s : o.stop) {
     LQ_CHECK(!s.empty(), Code::invalid_argument, "generate: a stop string is empty");
-    LQ_CHECK(s.size() <= kMaxStopBytes, Code::invalid_argument, "generate: a stop string of ", s.size(), " bytes, at most ", kMaxStopBytes);
+    LQ_CHECK(s.size() <= kMaxStopBytes, Code::invalid_argument, "generate: a stop string of ", s.size(),
+             " bytes, at most ", kMaxStopBytes);
   }
   for (std::int32_t t : o.stop_tokens)
-    LQ_CHECK(t >= 0 && static_cast<std::size_t>(t) < n_vocab, Code::invalid_argument, "generate: stop token ", t, ", the vocabulary has ", n_vocab);
+    LQ_CHECK(t >= 0 && static_cast<std::size_t>(t) < n_vocab, Code::invalid_argument, "generate: stop token ", t,
+             ", the vocabulary has ", n_vocab);
   o.sampler.check_vocab(n_vocab);
 }
 
 // The natural logarithms of the model's own probabilities: of the token, and the n largest.
-float logprobs(const KernelTable& k, std::span<const float> logits, std::int32_t token, std::size_t n, std::vector<TokenLogprob>& top) {
+float logprobs(const KernelTable& k, std::span<const float> logits, std::int32_t token, std::size_t n,
+               std::vector<TokenLogprob>& top) {
   float max;
   double sum;
   k.max_sumexp(logits.data(), logits.size(), &max, &sum);
@@ -36,7 +41,8 @@ float logprobs(const KernelTable& k, std::span<const float> logits, std::int32_t
   best.assign(logits);
   best.keep_best(std::min(n, logits.size()));
   top.clear();
-  for (const Candidate& c : best.list()) top.push_back({c.token, static_cast<float>(static_cast<double>(c.logit) - log_sum)});
+  for (const Candidate& c : best.list())
+    top.push_back({c.token, static_cast<float>(static_cast<double>(c.logit) - log_sum)});
   return static_cast<float>(static_cast<double>(logits[static_cast<std::size_t>(token)]) - log_sum);
 }
 
@@ -104,7 +110,8 @@ void Session::Impl::add_rates() noexcept {
   GenerateResult& r = generation->result;
   const double computed = static_cast<double>(r.prompt_tokens - std::min(r.prompt_tokens, r.reused_tokens));
   r.prefill_tps = computed > 0 && r.prefill_ms > 0 ? computed / r.prefill_ms * 1e3 : 0;
-  r.decode_tps = r.generated_tokens > 1 && r.decode_ms > 0 ? static_cast<double>(r.generated_tokens - 1) / r.decode_ms * 1e3 : 0;
+  r.decode_tps =
+      r.generated_tokens > 1 && r.decode_ms > 0 ? static_cast<double>(r.generated_tokens - 1) / r.decode_ms * 1e3 : 0;
 }
 
 Event Session::Impl::choose() {
@@ -155,7 +162,8 @@ Event Session::step(std::uint64_t budget_us) {
   Generation& g = *s.generation;
   const auto begin = Clock::now();
   // Budgets beyond an hour are as good as none, and cannot overflow the clock.
-  const auto deadline = budget_us >= 3'600'000'000u ? Clock::time_point::max() : begin + std::chrono::microseconds(budget_us);
+  const auto deadline =
+      budget_us >= 3'600'000'000u ? Clock::time_point::max() : begin + std::chrono::microseconds(budget_us);
   if (g.finish != Finish::none) return s.close();
   const bool first = g.tokens.empty();
   const auto account = [&] {
@@ -173,7 +181,9 @@ Event Session::step(std::uint64_t budget_us) {
     account();
     return e;
   } catch (const Error& e) {
-    s.end(e.code() == Code::cancelled ? Finish::cancelled : e.code() == Code::context_full ? Finish::context_full : Finish::callback);
+    s.end(e.code() == Code::cancelled      ? Finish::cancelled
+          : e.code() == Code::context_full ? Finish::context_full
+                                           : Finish::callback);
     throw;
   } catch (...) {
     s.end(Finish::callback);
@@ -186,7 +196,9 @@ void Session::stop(Finish why) {
   if (impl_->generation) impl_->end(why);
 }
 
-GenerateResult Session::result() const noexcept { return impl_->generation ? impl_->generation->result : GenerateResult{}; }
+GenerateResult Session::result() const noexcept {
+  return impl_->generation ? impl_->generation->result : GenerateResult{};
+}
 
 const std::string& Session::output() const noexcept {
   static const std::string none;

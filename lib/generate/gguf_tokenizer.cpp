@@ -16,8 +16,8 @@ class Reader {
   const GgufValue* find(const char* key) const { return file_.find(str(kPrefix, key)); }
   [[noreturn]] void wrong(const char* key, const char* wanted) const {
     const GgufValue* v = find(key);
-    fail(Code::bad_file, "'", file_.name(), "': key '", kPrefix, key, "' ", v ? "is of type " : "is missing", v ? gguf_type_name(v->type()) : "",
-         ", expected ", wanted);
+    fail(Code::bad_file, "'", file_.name(), "': key '", kPrefix, key, "' ", v ? "is of type " : "is missing",
+         v ? gguf_type_name(v->type()) : "", ", expected ", wanted);
   }
   std::string string(const char* key, bool required) const {
     const GgufValue* v = find(key);
@@ -54,7 +54,8 @@ class Reader {
     const auto values = v->as_ints();
     if (!values) wrong("token_type", "an array of integers");
     out.reserve(values->size());
-    for (std::int64_t t : *values) out.push_back(t < 0 || t > 255 ? 255 : static_cast<std::int32_t>(t));  // 255: refused by name later
+    for (std::int64_t t : *values)
+      out.push_back(t < 0 || t > 255 ? 255 : static_cast<std::int32_t>(t));  // 255: refused by name later
     return out;
   }
 

@@ -28,7 +28,8 @@ std::string read_template(const GgufFile& file) {
   const GgufValue* v = file.find("tokenizer.chat_template");
   if (!v) return {};
   const auto s = v->as_string();
-  LQ_CHECK(s, Code::bad_file, "'", file.name(), "': key 'tokenizer.chat_template' is of type ", gguf_type_name(v->type()), ", expected a string");
+  LQ_CHECK(s, Code::bad_file, "'", file.name(), "': key 'tokenizer.chat_template' is of type ",
+           gguf_type_name(v->type()), ", expected a string");
   return std::string(*s);
 }
 
@@ -37,27 +38,32 @@ std::string read_template(const GgufFile& file) {
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Model::~Model() = default;
 
-std::shared_ptr<const Model> Model::load(std::shared_ptr<const Context> ctx, const std::string& source, const ModelOptions& options) {
+std::shared_ptr<const Model> Model::load(std::shared_ptr<const Context> ctx, const std::string& source,
+                                         const ModelOptions& options) {
   const auto begin = Clock::now();
-  return finish(std::move(ctx), GgufFile::open(resolve_model(source), options.private_copy ? GgufFile::Mode::read : GgufFile::Mode::map),
-                options, begin);
+  return finish(
+      std::move(ctx),
+      GgufFile::open(resolve_model(source), options.private_copy ? GgufFile::Mode::read : GgufFile::Mode::map), options,
+      begin);
 }
 
-std::shared_ptr<const Model> Model::load(std::shared_ptr<const Context> ctx, std::span<const std::byte> gguf, const ModelOptions& options) {
+std::shared_ptr<const Model> Model::load(std::shared_ptr<const Context> ctx, std::span<const std::byte> gguf,
+                                         const ModelOptions& options) {
   const auto begin = Clock::now();
   return finish(std::move(ctx), GgufFile::from_memory(gguf.data(), gguf.size()), options, begin);
 }
 
-std::shared_ptr<const Model> Model::finish(std::shared_ptr<const Context> ctx, GgufFile file, const ModelOptions& options,
-                                           std::chrono::steady_clock::time_point begin) {
+std::shared_ptr<const Model> Model::finish(std::shared_ptr<const Context> ctx, GgufFile file,
+                                           const ModelOptions& options, std::chrono::steady_clock::time_point begin) {
   LQ_CHECK(ctx, Code::invalid_argument, "model: the context is null");
   auto impl = std::make_unique<Impl>(std::move(ctx), std::move(file));
   impl->tokenizer = Tokenizer::create(read_tokenizer(impl->file));
   impl->chat_template = read_template(impl->file);
   if (!options.vocab_only && !impl->file.tensors().empty()) {
     impl->decoder = Decoder::load(impl->context, impl->file, options);
-    LQ_CHECK(impl->decoder->spec().n_vocab >= impl->tokenizer->vocab_size(), Code::bad_file, "'", impl->file.name(), "': the vocabulary has ",
-             impl->tokenizer->vocab_size(), " tokens, the weights only ", impl->decoder->spec().n_vocab);
+    LQ_CHECK(impl->decoder->spec().n_vocab >= impl->tokenizer->vocab_size(), Code::bad_file, "'", impl->file.name(),
+             "': the vocabulary has ", impl->tokenizer->vocab_size(), " tokens, the weights only ",
+             impl->decoder->spec().n_vocab);
   }
   impl->load_ms = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
   return std::shared_ptr<const Model>(new Model(std::move(impl)));

@@ -77,10 +77,11 @@ std::string Sampler::names() {
 
 void Sampler::add(std::string_view name, std::span<const double> values) {
   const Row* row = find_row(std::span<const Row>(kRows), name);
-  LQ_CHECK(row, Code::not_found, "sampler: there is no stage '", name, "'; known are ", row_names(std::span<const Row>(kRows)));
+  LQ_CHECK(row, Code::not_found, "sampler: there is no stage '", name, "'; known are ",
+           row_names(std::span<const Row>(kRows)));
   LQ_CHECK(impl_->stages.size() < kMaxStages, Code::limit, "sampler: more than ", kMaxStages, " stages");
-  LQ_CHECK(values.size() >= row->fewest && values.size() <= row->most, Code::invalid_argument, "sampler: ", name, " takes ", row->fewest,
-           " to ", row->most, " values, not ", values.size());
+  LQ_CHECK(values.size() >= row->fewest && values.size() <= row->most, Code::invalid_argument, "sampler: ", name,
+           " takes ", row->fewest, " to ", row->most, " values, not ", values.size());
   for (double v : values) LQ_CHECK(v == v, Code::invalid_argument, "sampler: a value of ", name, " is NaN");
   row->check(values);
   impl_->stages.push_back({row, {values.begin(), values.end()}, {}});
@@ -96,7 +97,8 @@ void Sampler::set_bias(std::int32_t token, float bias) {
   LQ_CHECK(token >= 0, Code::invalid_argument, "sampler: bias for token ", token);
   LQ_CHECK(bias == bias, Code::invalid_argument, "sampler: the bias of token ", token, " is NaN");
   auto& all = impl_->bias;
-  const auto at = std::lower_bound(all.begin(), all.end(), token, [](const auto& b, std::int32_t t) { return b.first < t; });
+  const auto at =
+      std::lower_bound(all.begin(), all.end(), token, [](const auto& b, std::int32_t t) { return b.first < t; });
   const bool present = at != all.end() && at->first == token;
   if (bias == 0.0f) {
     if (present) all.erase(at);
@@ -112,10 +114,12 @@ void Sampler::set_seed(std::uint64_t seed) noexcept { impl_->seed = seed; }
 void Sampler::check_vocab(std::size_t n_vocab) const {
   if (impl_->bias.empty()) return;
   const std::int32_t last = impl_->bias.back().first;
-  LQ_CHECK(static_cast<std::size_t>(last) < n_vocab, Code::invalid_argument, "sampler: bias for token ", last, ", the vocabulary has ", n_vocab);
+  LQ_CHECK(static_cast<std::size_t>(last) < n_vocab, Code::invalid_argument, "sampler: bias for token ", last,
+           ", the vocabulary has ", n_vocab);
 }
 
-std::int32_t Sampler::sample(std::span<const float> logits, std::span<const std::int32_t> history, std::uint64_t position) {
+std::int32_t Sampler::sample(std::span<const float> logits, std::span<const std::int32_t> history,
+                             std::uint64_t position) {
   check_vocab(logits.size());
   Candidates& work = impl_->work;
   work.assign(logits);
@@ -124,7 +128,8 @@ std::int32_t Sampler::sample(std::span<const float> logits, std::span<const std:
     x = std::min(x + bias, std::numeric_limits<float>::max());
     if (x != x) x = -std::numeric_limits<float>::infinity();
   }
-  LQ_CHECK(work.max() > -std::numeric_limits<float>::infinity(), Code::invalid_argument, "sampler: the bias forbids every token");
+  LQ_CHECK(work.max() > -std::numeric_limits<float>::infinity(), Code::invalid_argument,
+           "sampler: the bias forbids every token");
   if (impl_->stages.empty()) return work.best();
   for (const Stage& stage : impl_->stages) {
     if (stage.row)

@@ -22,10 +22,12 @@ const std::shared_ptr<const Model>& with_decoder(const std::shared_ptr<const Mod
 Session::Impl::Impl(std::shared_ptr<const Model> m, const SessionOptions& o)
     : model(with_decoder(m)), options(o), kv(*model->context(), model->decoder()->kv_layout(o.kv_type)) {
   n_ctx = o.n_ctx ? o.n_ctx : model->decoder()->spec().n_ctx_train;
-  LQ_CHECK(n_ctx >= 1 && n_ctx <= kMaxContext, Code::invalid_argument, "session: a context of ", n_ctx, " tokens, expected 1 to ", kMaxContext);
-  LQ_CHECK(o.prefill_chunk <= 65536, Code::invalid_argument, "session: a prefill chunk of ", o.prefill_chunk, ", expected up to 65536");
-  LQ_CHECK(o.overflow == Overflow::error || (n_ctx >= 4 && o.slide_keep <= n_ctx / 2), Code::invalid_argument, "session: sliding keeps ",
-           o.slide_keep, " tokens of a context of ", n_ctx, ", expected at most half");
+  LQ_CHECK(n_ctx >= 1 && n_ctx <= kMaxContext, Code::invalid_argument, "session: a context of ", n_ctx,
+           " tokens, expected 1 to ", kMaxContext);
+  LQ_CHECK(o.prefill_chunk <= 65536, Code::invalid_argument, "session: a prefill chunk of ", o.prefill_chunk,
+           ", expected up to 65536");
+  LQ_CHECK(o.overflow == Overflow::error || (n_ctx >= 4 && o.slide_keep <= n_ctx / 2), Code::invalid_argument,
+           "session: sliding keeps ", o.slide_keep, " tokens of a context of ", n_ctx, ", expected at most half");
   check_memory(1, 0);
 }
 
@@ -37,15 +39,16 @@ Session::Impl::~Impl() {
 }
 
 void Session::Impl::check_cancel() {
-  const bool handle = generation && generation->options.cancel && generation->options.cancel->load(std::memory_order_relaxed);
+  const bool handle =
+      generation && generation->options.cancel && generation->options.cancel->load(std::memory_order_relaxed);
   if (cancelled.exchange(false, std::memory_order_relaxed) || handle) fail(Code::cancelled, "session: cancelled");
 }
 
 void Session::Impl::check_tokens(std::span<const std::int32_t> ids) const {
   const std::size_t n = model->decoder()->spec().n_vocab;
   for (std::size_t i = 0; i < ids.size(); ++i)
-    LQ_CHECK(ids[i] >= 0 && static_cast<std::size_t>(ids[i]) < n, Code::invalid_argument, "session: token ", i, " is ", ids[i],
-             ", the vocabulary has ", n);
+    LQ_CHECK(ids[i] >= 0 && static_cast<std::size_t>(ids[i]) < n, Code::invalid_argument, "session: token ", i, " is ",
+             ids[i], ", the vocabulary has ", n);
 }
 
 void Session::Impl::check_memory(std::size_t new_tokens, std::size_t workspace) const {
@@ -53,7 +56,8 @@ void Session::Impl::check_memory(std::size_t new_tokens, std::size_t workspace) 
   const std::size_t pages = (tokens.size() + new_tokens + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens;
   const std::size_t held = (one ? one->nbytes() : 0) + (many ? many->nbytes() : 0);
   const std::size_t wanted = std::max(pages, kv.page_count()) * kv.layout().bytes_per_page() + held + workspace;
-  LQ_CHECK(wanted <= options.memory_cap, Code::out_of_memory, "session: ", wanted, " bytes are over its cap of ", options.memory_cap);
+  LQ_CHECK(wanted <= options.memory_cap, Code::out_of_memory, "session: ", wanted, " bytes are over its cap of ",
+           options.memory_cap);
 }
 
 std::size_t Session::Impl::chunk() const noexcept {
@@ -81,13 +85,15 @@ void Session::Impl::make_room(std::size_t n) {
   const std::size_t keep = std::min(options.slide_keep, tokens.size());
   const std::size_t movable = tokens.size() - keep;
   const std::size_t drop = std::min(movable, std::max(movable / 2, tokens.size() + n - n_ctx));
-  tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(keep), tokens.begin() + static_cast<std::ptrdiff_t>(keep + drop));
+  tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(keep),
+               tokens.begin() + static_cast<std::ptrdiff_t>(keep + drop));
   kv.truncate(keep);  // what moved down sits at new positions and is computed again
   logits = {};
 }
 
 std::size_t Session::Impl::replace(std::span<const std::int32_t> wanted) {
-  LQ_CHECK(wanted.size() <= n_ctx, Code::context_full, "session: a prompt of ", wanted.size(), " tokens does not fit a context of ", n_ctx);
+  LQ_CHECK(wanted.size() <= n_ctx, Code::context_full, "session: a prompt of ", wanted.size(),
+           " tokens does not fit a context of ", n_ctx);
   const auto differs = std::mismatch(tokens.begin(), tokens.end(), wanted.begin(), wanted.end());
   const std::size_t same = static_cast<std::size_t>(differs.first - tokens.begin());
   tokens.reserve(wanted.size());
@@ -124,7 +130,8 @@ bool Session::Impl::compute(Clock::time_point deadline) {
       running_rows = std::min(left, timed ? std::min(kStepChunk, chunk()) : chunk());
       check_memory(0, 0);
       Decoder::Pass& pass = pass_for(running_rows, 1);
-      const PassSegment segment{&kv, {tokens.data() + kv.length(), running_rows}, running_rows == left ? LogitsFor::last : LogitsFor::none};
+      const PassSegment segment{
+          &kv, {tokens.data() + kv.length(), running_rows}, running_rows == left ? LogitsFor::last : LogitsFor::none};
       logits = {};
       pass.begin({&segment, 1});
       running = &pass;
@@ -134,7 +141,9 @@ bool Session::Impl::compute(Clock::time_point deadline) {
     while (!pass->advance()) {
       running = pass;
       check_cancel();
-      if (timed && Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double, std::micro>(pass->next_unit_us())) >= deadline)
+      if (timed && Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                      std::chrono::duration<double, std::micro>(pass->next_unit_us())) >=
+                       deadline)
         return false;
       running = nullptr;
     }
@@ -144,7 +153,30 @@ bool Session::Impl::compute(Clock::time_point deadline) {
   return ready();
 }
 
-Session::Session(std::shared_ptr<const Model> model, const SessionOptions& options) : impl_(std::make_unique<Impl>(std::move(model), options)) {}
+namespace {
+
+// As Decoder::Pass allocates: activations of every width, logits, attention's partial results.
+std::uint64_t workspace_bytes(const DecoderSpec& s, std::size_t rows, std::size_t n_ctx) {
+  const std::size_t q = s.n_head * s.head_dim, kv = s.n_kv_head * s.head_dim;
+  const std::size_t floats = rows * (s.d_model + q + 2 * kv + q + 2 * s.d_ff + s.rope_dim) + s.d_model + s.n_vocab;
+  const std::size_t partials = s.n_head * (n_ctx / 128 + 1) * (s.head_dim + 2);
+  return 4 * (floats + partials) + Activations::bytes_needed(rows, std::max({s.d_model, q, s.d_ff}));
+}
+
+}  // namespace
+
+SessionMemory Session::memory_needed(const DecoderSpec& spec, const SessionOptions& options) {
+  const std::size_t n_ctx = options.n_ctx ? options.n_ctx : spec.n_ctx_train;
+  LQ_CHECK(n_ctx >= 1 && n_ctx <= kMaxContext, Code::invalid_argument, "session: a context of ", n_ctx,
+           " tokens, expected 1 to ", kMaxContext);
+  const KvLayout layout{options.kv_type, spec.n_layer, spec.n_kv_head, spec.head_dim};
+  const std::size_t pages = (n_ctx + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens;
+  const std::size_t rows = std::min(options.prefill_chunk ? options.prefill_chunk : kDefaultChunk, n_ctx);
+  return {pages * layout.bytes_per_page(), workspace_bytes(spec, 1, n_ctx) + workspace_bytes(spec, rows, n_ctx)};
+}
+
+Session::Session(std::shared_ptr<const Model> model, const SessionOptions& options)
+    : impl_(std::make_unique<Impl>(std::move(model), options)) {}
 Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Session::Session(Session&&) noexcept = default;
 Session::~Session() = default;
@@ -227,13 +259,14 @@ std::span<const float> Session::logits() {
   return impl_->logits;
 }
 
-void Session::eval(std::span<const std::int32_t> tokens, const std::function<bool(std::size_t, std::span<const float>)>& fn) {
+void Session::eval(std::span<const std::int32_t> tokens,
+                   const std::function<bool(std::size_t, std::span<const float>)>& fn) {
   const SessionLock lock(*impl_);
   Impl& s = *impl_;
   s.check_tokens(tokens);
   if (tokens.empty()) return;
-  LQ_CHECK(tokens.size() <= s.n_ctx - s.tokens.size(), Code::context_full, "session: ", tokens.size(), " more tokens do not fit: ",
-           s.tokens.size(), " of ", s.n_ctx, " are in use");
+  LQ_CHECK(tokens.size() <= s.n_ctx - s.tokens.size(), Code::context_full, "session: ", tokens.size(),
+           " more tokens do not fit: ", s.tokens.size(), " of ", s.n_ctx, " are in use");
   s.check_cancel();
   s.abandon();
   s.generation.reset();
@@ -252,7 +285,8 @@ void Session::eval(std::span<const std::int32_t> tokens, const std::function<boo
     while (!pass.advance());
     s.tokens.insert(s.tokens.end(), segment.tokens.begin(), segment.tokens.end());
     for (std::size_t i = 0; i < segment.tokens.size(); ++i)
-      LQ_CHECK(fn(s.tokens.size() - segment.tokens.size() + i, pass.logits(i)), Code::cancelled, "session: stopped by the callback");
+      LQ_CHECK(fn(s.tokens.size() - segment.tokens.size() + i, pass.logits(i)), Code::cancelled,
+               "session: stopped by the callback");
     const auto last = pass.logits(segment.tokens.size() - 1);
     s.own_logits.assign(last.begin(), last.end());
     s.logits = s.own_logits;
@@ -261,7 +295,8 @@ void Session::eval(std::span<const std::int32_t> tokens, const std::function<boo
 
 void Session::rewind(std::size_t n) {
   const SessionLock lock(*impl_);
-  LQ_CHECK(n <= impl_->tokens.size(), Code::invalid_argument, "session: cannot rewind to ", n, " tokens, it holds ", impl_->tokens.size());
+  LQ_CHECK(n <= impl_->tokens.size(), Code::invalid_argument, "session: cannot rewind to ", n, " tokens, it holds ",
+           impl_->tokens.size());
   impl_->generation.reset();
   if (n < impl_->tokens.size()) impl_->cut(n);
 }

@@ -1,8 +1,8 @@
 // What a session is made of; shared by session.cpp, generation.cpp, state.cpp and batch.cpp.
 //
-// `tokens` is the truth; the cache lags behind it and catches up when logits are wanted. So rewinding, loading, a failed
-// prefill or the last sampled token need no special case: whatever is missing is computed on demand, and, as results do not
-// depend on chunking, with the same bits.
+// `tokens` is the truth; the cache lags behind it and catches up when logits are wanted. So rewinding, loading, a
+// failed prefill or the last sampled token need no special case: whatever is missing is computed on demand, and, as
+// results do not depend on chunking, with the same bits.
 #pragma once
 
 #include <atomic>
@@ -29,7 +29,7 @@ struct Generation {
   Finish finish = Finish::none;
   bool told = false;  // the DONE event has been given, and with it the last text
   std::size_t prompt_total = 0;
-  std::string piece, text;             // of the last event; all so far
+  std::string piece, text;  // of the last event; all so far
   std::vector<std::int32_t> tokens;
   std::vector<TokenLogprob> top;
   GenerateResult result;
@@ -48,8 +48,8 @@ struct Session::Impl {
   std::unique_ptr<Decoder::Pass> one, many;  // workspaces for a token and for a chunk, made when first needed
   Decoder::Pass* running = nullptr;          // the pass that is under way
   std::size_t running_rows = 0;
-  std::span<const float> logits;             // after the last token; empty if they have to be computed
-  std::vector<float> own_logits;             // where they are kept when no pass holds them (after fork or a batch)
+  std::span<const float> logits;  // after the last token; empty if they have to be computed
+  std::vector<float> own_logits;  // where they are kept when no pass holds them (after fork or a batch)
   std::optional<Generation> generation;
   std::atomic<bool> cancelled{false};
   mutable std::atomic<bool> busy{false};
@@ -75,7 +75,7 @@ struct Session::Impl {
   std::size_t chunk() const noexcept;
 
   // generation.cpp
-  Event choose();       // samples from the logits: a TOKEN event or the end
+  Event choose();  // samples from the logits: a TOKEN event or the end
   Event close();
   void end(Finish why) noexcept;
   Event working() const;
@@ -86,7 +86,8 @@ struct Session::Impl {
 class SessionLock {
  public:
   explicit SessionLock(const Session::Impl& s) : busy_(s.busy) {
-    LQ_CHECK(!busy_.exchange(true, std::memory_order_acquire), Code::invalid_argument, "session: it is in use by another thread");
+    LQ_CHECK(!busy_.exchange(true, std::memory_order_acquire), Code::invalid_argument,
+             "session: it is in use by another thread");
   }
   ~SessionLock() { busy_.store(false, std::memory_order_release); }
   SessionLock(const SessionLock&) = delete;

@@ -39,7 +39,9 @@ Header header_of(const Session::Impl& s) noexcept {
   return h;
 }
 
-std::size_t pages_of(std::uint64_t positions) noexcept { return (positions + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens; }
+std::size_t pages_of(std::uint64_t positions) noexcept {
+  return (positions + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens;
+}
 
 // Calls out(data, size) for each piece of the state, in order.
 template <class Out>
@@ -61,15 +63,19 @@ class StateReader {
 
   // The next n bytes, whose checksum follows.
   const std::byte* block(std::size_t n, const char* what) {
-    LQ_CHECK(n <= data_.size() - at_ && data_.size() - at_ - n >= 8, Code::bad_file, name_, ": ends in its ", what, ", at byte ", data_.size());
+    LQ_CHECK(n <= data_.size() - at_ && data_.size() - at_ - n >= 8, Code::bad_file, name_, ": ends in its ", what,
+             ", at byte ", data_.size());
     const std::byte* p = data_.data() + at_;
     std::uint64_t sum;
     std::memcpy(&sum, p + n, sizeof sum);
-    LQ_CHECK(sum == checksum(p, n), Code::bad_file, name_, ": the checksum of its ", what, " at byte ", at_, " is wrong");
+    LQ_CHECK(sum == checksum(p, n), Code::bad_file, name_, ": the checksum of its ", what, " at byte ", at_,
+             " is wrong");
     at_ += n + 8;
     return p;
   }
-  void finish() const { LQ_CHECK(at_ == data_.size(), Code::bad_file, name_, ": ", data_.size() - at_, " bytes after its end"); }
+  void finish() const {
+    LQ_CHECK(at_ == data_.size(), Code::bad_file, name_, ": ", data_.size() - at_, " bytes after its end");
+  }
   std::size_t left() const noexcept { return data_.size() - at_; }
 
  private:
@@ -81,30 +87,38 @@ class StateReader {
 void check_header(const Session::Impl& s, const Header& h, const std::string& name) {
   const Header own = header_of(s);
   LQ_CHECK(h.fingerprint == own.fingerprint, Code::mismatch, name, ": was saved by another model");
-  LQ_CHECK(h.kv_type == own.kv_type, Code::mismatch, name, ": its cache is of type ", h.kv_type, ", this session's of ", own.kv_type);
-  LQ_CHECK(h.n_layer == own.n_layer && h.n_kv_head == own.n_kv_head && h.head_dim == own.head_dim && h.page_bytes == own.page_bytes,
+  LQ_CHECK(h.kv_type == own.kv_type, Code::mismatch, name, ": its cache is of type ", h.kv_type, ", this session's of ",
+           own.kv_type);
+  LQ_CHECK(h.n_layer == own.n_layer && h.n_kv_head == own.n_kv_head && h.head_dim == own.head_dim &&
+               h.page_bytes == own.page_bytes,
            Code::mismatch, name, ": its cache has another shape");
-  LQ_CHECK(h.n_cached <= h.n_tokens, Code::bad_file, name, ": ", h.n_cached, " cached positions of ", h.n_tokens, " tokens");
-  LQ_CHECK(h.n_tokens <= s.n_ctx, Code::context_full, name, ": ", h.n_tokens, " tokens do not fit a context of ", s.n_ctx);
+  LQ_CHECK(h.n_cached <= h.n_tokens, Code::bad_file, name, ": ", h.n_cached, " cached positions of ", h.n_tokens,
+           " tokens");
+  LQ_CHECK(h.n_tokens <= s.n_ctx, Code::context_full, name, ": ", h.n_tokens, " tokens do not fit a context of ",
+           s.n_ctx);
 }
 
 void load_state(Session::Impl& s, std::span<const std::byte> data, const std::string& name) {
   StateReader in(data, name);
-  LQ_CHECK(data.size() >= sizeof kMagic && std::memcmp(data.data(), kMagic, 6) == 0, Code::bad_file, name, ": is not a session state");
-  LQ_CHECK(std::memcmp(data.data(), kMagic, sizeof kMagic) == 0, Code::mismatch, name, ": is of a version this build does not read");
+  LQ_CHECK(data.size() >= sizeof kMagic && std::memcmp(data.data(), kMagic, 6) == 0, Code::bad_file, name,
+           ": is not a session state");
+  LQ_CHECK(std::memcmp(data.data(), kMagic, sizeof kMagic) == 0, Code::mismatch, name,
+           ": is of a version this build does not read");
   Header h;
   std::memcpy(&h, in.block(sizeof h, "header"), sizeof h);
   check_header(s, h, name);
-  LQ_CHECK(h.n_tokens <= in.left() / sizeof(std::int32_t), Code::bad_file, name, ": ", h.n_tokens, " tokens declared, ", in.left(), " bytes left");
+  LQ_CHECK(h.n_tokens <= in.left() / sizeof(std::int32_t), Code::bad_file, name, ": ", h.n_tokens, " tokens declared, ",
+           in.left(), " bytes left");
   std::vector<std::int32_t> tokens(h.n_tokens);
   const std::byte* raw = in.block(tokens.size() * sizeof(std::int32_t), "tokens");
   if (!tokens.empty()) std::memcpy(tokens.data(), raw, tokens.size() * sizeof(std::int32_t));
   s.check_tokens(tokens);
   KvSequence kv(*s.model->context(), s.kv.layout());
-  LQ_CHECK(pages_of(h.n_cached) <= in.left() / h.page_bytes, Code::bad_file, name, ": ", pages_of(h.n_cached), " pages declared, ", in.left(),
-           " bytes left");
+  LQ_CHECK(pages_of(h.n_cached) <= in.left() / h.page_bytes, Code::bad_file, name, ": ", pages_of(h.n_cached),
+           " pages declared, ", in.left(), " bytes left");
   kv.reserve(h.n_cached);
-  for (std::size_t i = 0; i < pages_of(h.n_cached); ++i) std::memcpy(kv.pages()[i], in.block(h.page_bytes, "cache"), h.page_bytes);
+  for (std::size_t i = 0; i < pages_of(h.n_cached); ++i)
+    std::memcpy(kv.pages()[i], in.block(h.page_bytes, "cache"), h.page_bytes);
   in.finish();
   kv.commit(h.n_cached);
   s.abandon();

@@ -13,8 +13,8 @@ class StopMatcher {
  public:
   explicit StopMatcher(std::vector<std::string> stops = {}) : stops_(std::move(stops)) {}
 
-  // Appends text and returns what is certain not to belong to a stop string. Once one is found, matched() holds, the text
-  // before it has been returned, and everything after is dropped.
+  // Appends text and returns what is certain not to belong to a stop string. Once one is found, matched() holds, the
+  // text before it has been returned, and everything after is dropped.
   std::string feed(std::string_view text) {
     if (matched_) return {};
     held_.append(text);

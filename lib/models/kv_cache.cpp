@@ -1,6 +1,7 @@
 #include "loquor/models/kv_cache.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <new>
 
@@ -42,10 +43,12 @@ void KvSequence::reserve(std::size_t n) {
     fresh.reserve(wanted - first);
     for (std::size_t i = first; i < wanted; ++i) {
       const bool present = i < pages_.size();
-      if (present && pages_[i].use_count() == 1)
+      if (present && pages_[i].use_count() == 1) {
+        std::atomic_thread_fence(std::memory_order_acquire);  // after the last reads of whoever shared it
         fresh.emplace_back();
-      else
+      } else {
         fresh.push_back(new_page(present && i * kPage < length_ ? raw_[i] : nullptr));
+      }
     }
     pages_.resize(std::max(wanted, pages_.size()));
     raw_.resize(pages_.size());

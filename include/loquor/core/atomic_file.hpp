@@ -1,5 +1,5 @@
-// Writing a file so that a crash, an error or a full disk at any point leaves the old one as it was: a temporary file in the
-// same folder, fsync, rename, fsync of the folder. Mode 0600.
+// Writing a file so that a crash, an error or a full disk at any point leaves the old one as it was: a temporary file
+// in the same folder, fsync, rename, fsync of the folder. Mode 0600.
 #pragma once
 
 #include <cstddef>

@@ -40,8 +40,8 @@ class Model {
 
  private:
   struct Impl;
-  static std::shared_ptr<const Model> finish(std::shared_ptr<const Context> ctx, GgufFile file, const ModelOptions& options,
-                                             std::chrono::steady_clock::time_point begin);
+  static std::shared_ptr<const Model> finish(std::shared_ptr<const Context> ctx, GgufFile file,
+                                             const ModelOptions& options, std::chrono::steady_clock::time_point begin);
   explicit Model(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -7,7 +7,8 @@
 namespace lq::samplers {
 
 void check_frequency_penalty(std::span<const double> v) {
-  LQ_CHECK(std::abs(v[0]) <= 1e6, Code::invalid_argument, "sampler: frequency_penalty is ", v[0], ", expected a moderate number");
+  LQ_CHECK(std::abs(v[0]) <= 1e6, Code::invalid_argument, "sampler: frequency_penalty is ", v[0],
+           ", expected a moderate number");
   check_window("frequency_penalty", v);
 }
 

@@ -9,7 +9,8 @@
 namespace lq::samplers {
 
 void check_presence_penalty(std::span<const double> v) {
-  LQ_CHECK(std::abs(v[0]) <= 1e6, Code::invalid_argument, "sampler: presence_penalty is ", v[0], ", expected a moderate number");
+  LQ_CHECK(std::abs(v[0]) <= 1e6, Code::invalid_argument, "sampler: presence_penalty is ", v[0],
+           ", expected a moderate number");
   check_window("presence_penalty", v);
 }
 

@@ -16,8 +16,8 @@ std::span<const std::int32_t> recent(const StageContext& s) noexcept {
 
 void check_window(const char* name, std::span<const double> v) {
   if (v.size() > 1)
-    LQ_CHECK(v[1] >= -1 && v[1] == std::floor(v[1]), Code::invalid_argument, "sampler: the window of ", name, " is ", v[1],
-             ", expected a whole number of -1 or more");
+    LQ_CHECK(v[1] >= -1 && v[1] == std::floor(v[1]), Code::invalid_argument, "sampler: the window of ", name, " is ",
+             v[1], ", expected a whole number of -1 or more");
 }
 
 void check_repeat_penalty(std::span<const double> v) {

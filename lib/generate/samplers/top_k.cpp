@@ -7,8 +7,8 @@
 namespace lq::samplers {
 
 void check_top_k(std::span<const double> v) {
-  LQ_CHECK(v[0] >= 0 && v[0] <= 2147483647.0 && v[0] == std::floor(v[0]), Code::invalid_argument, "sampler: top_k is ", v[0],
-           ", expected a whole number of 0 or more");
+  LQ_CHECK(v[0] >= 0 && v[0] <= 2147483647.0 && v[0] == std::floor(v[0]), Code::invalid_argument, "sampler: top_k is ",
+           v[0], ", expected a whole number of 0 or more");
 }
 
 void apply_top_k(Candidates& c, const StageContext& s) {

@@ -10,7 +10,8 @@
 namespace lq::samplers {
 
 void check_typical_p(std::span<const double> v) {
-  LQ_CHECK(v[0] > 0 && v[0] <= 1, Code::invalid_argument, "sampler: typical_p is ", v[0], ", expected over 0 and up to 1");
+  LQ_CHECK(v[0] > 0 && v[0] <= 1, Code::invalid_argument, "sampler: typical_p is ", v[0],
+           ", expected over 0 and up to 1");
 }
 
 void apply_typical_p(Candidates& c, const StageContext& s) {
