@@ -1,3 +1,4 @@
+#include "loquor/core/config.hpp"
 #include "loquor/core/context.hpp"
 
 #include <catch2/catch.hpp>
