@@ -57,7 +57,7 @@ LQ_API lq_status lq_session_set_prompt(size_t* reused, lq_session* session, cons
 LQ_API lq_status lq_session_feed(lq_session* session, const int32_t* tokens, size_t count) LQ_NOEXCEPT;
 
 /* The scores of the next token: n_vocab floats after the last token fed, borrowed until the next call on the session.
- * Errors: INVALID_ARGUMENT if nothing has been fed since creation, rewinding or loading. Threads: one. */
+ * Errors: INVALID_ARGUMENT if the session is empty. Threads: one. */
 LQ_API lq_status lq_session_logits(const float** logits, size_t* n_vocab, lq_session* session) LQ_NOEXCEPT;
 
 /* `logits` (n_vocab floats, borrowed for the call) are the scores that follow the token at `position` of the session.
@@ -70,7 +70,7 @@ LQ_API lq_status lq_session_eval(lq_session* session, const int32_t* tokens, siz
                                  void* user) LQ_NOEXCEPT;
 
 /* Appends tokens; *logprob_sum = the sum of the natural logarithms of the probabilities that the model gave to each of
- * them (the first one counts only if the session held tokens and logits before), *scored (may be NULL) = how many.
+ * them (the first one counts only if the session was not empty), *scored (may be NULL) = how many.
  * Threads: one. */
 LQ_API lq_status lq_session_score(double* logprob_sum, size_t* scored, lq_session* session, const int32_t* tokens,
                                   size_t count) LQ_NOEXCEPT;

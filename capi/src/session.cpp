@@ -135,7 +135,7 @@ lq_status lq_session_score(double* logprob_sum, size_t* scored, lq_session* sess
     LQ_CHECK(!ids.empty(), Code::invalid_argument, call.function(), ": count is 0");
     check_ids(call, ids, s.model->tokenizer()->vocab_size());
     std::vector<float> before;
-    if (s.session.has_logits()) {
+    if (!s.session.tokens().empty()) {
       const auto logits = s.session.logits();
       before.assign(logits.begin(), logits.end());
     }

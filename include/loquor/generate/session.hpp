@@ -96,7 +96,6 @@ class Session {
   void feed(std::span<const std::int32_t> tokens);
   // n_vocab scores after the last token. Throws Error{invalid_argument} if there are none.
   std::span<const float> logits();
-  bool has_logits() const noexcept;
   // Appends tokens; fn(position, logits) after each, in order; false stops: Error{cancelled}.
   void eval(std::span<const std::int32_t> tokens, const std::function<bool(std::size_t, std::span<const float>)>& fn);
   // Throws Error{invalid_argument} if it holds fewer.
