@@ -39,8 +39,9 @@ Session::Impl::~Impl() {
 }
 
 void Session::Impl::check_cancel() {
-  const bool handle =
-      generation && generation->options.cancel && generation->options.cancel->load(std::memory_order_relaxed);
+  // The handle is the generation's: once that has ended it stops nothing any more.
+  const bool handle = generation && generation->finish == Finish::none && generation->options.cancel &&
+                      generation->options.cancel->load(std::memory_order_relaxed);
   if (cancelled.exchange(false, std::memory_order_relaxed) || handle) fail(Code::cancelled, "session: cancelled");
 }
 

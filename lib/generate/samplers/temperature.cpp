@@ -1,11 +1,14 @@
 // Divides the logits by t: above 1 flattens the distribution, below 1 sharpens it; 0 is greedy.
+#include <cmath>
+
 #include "../candidates.hpp"
 #include "loquor/core/status.hpp"
 
 namespace lq::samplers {
 
 void check_temperature(std::span<const double> v) {
-  LQ_CHECK(v[0] >= 0, Code::invalid_argument, "sampler: temperature is ", v[0], ", expected 0 or more");
+  LQ_CHECK(v[0] >= 0 && std::isfinite(v[0]), Code::invalid_argument, "sampler: temperature is ", v[0],
+           ", expected 0 or more");
 }
 
 void apply_temperature(Candidates& c, const StageContext& s) {
