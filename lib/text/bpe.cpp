@@ -19,14 +19,20 @@ struct BpeTokenizer::PreTokenizer {
   bool add_bos;
 };
 
-// State of one encode_plain call: the ids so far, and two caches of pieces already seen. `near_` answers most pieces
-// from one cache line; `far_` has those of more tokens or bytes and refers to the text and to ids already written.
-// Both end with the call: nothing of a text outlives it.
+// State of one encode_plain call: a block of ids not yet in `out`, and two caches of pieces already seen. `near_`
+// answers most pieces from one cache line; `far_` has those of more tokens or bytes and refers to the text and to ids
+// already made. Both end with the call: nothing of a text outlives it.
 class BpeTokenizer::Run {
  public:
-  Run(const BpeTokenizer& tokenizer, std::string_view text)
-      : tokenizer_(tokenizer), merger_(tokenizer.merges_), begin_(text.data()), end_(text.data() + text.size()) {
-    reserve(text.size() / 4 + 16);
+  Run(const BpeTokenizer& tokenizer, std::string_view text, std::vector<std::int32_t>& out)
+      : tokenizer_(tokenizer),
+        merger_(tokenizer.merges_),
+        begin_(text.data()),
+        end_(text.data() + text.size()),
+        out_(out),
+        base_(out.size()),
+        capacity_(std::min(text.size() + kNearIds, kBlock)),
+        block_(std::make_unique_for_overwrite<std::int32_t[]>(capacity_)) {
     // Short texts repeat too little to pay for large caches.
     near_.resize(std::clamp(std::bit_ceil(text.size() / 16), std::size_t{1}, kMaxNear));
     if (text.size() >= kFarFrom) far_.resize(std::clamp(std::bit_ceil(text.size() / 32), kMinFar, kMaxFar));
@@ -35,20 +41,26 @@ class BpeTokenizer::Run {
 
   LQ_ALWAYS_INLINE void word(const char* p, std::size_t n) {
     const std::string_view bytes(p, n);
-    const WordKey key = LQ_LIKELY(n <= WordKey::kExact && end_ - p >= 16) ? WordKey::load(p, n) : WordKey::of(bytes);
+    const bool readable = end_ - p >= static_cast<std::ptrdiff_t>(WordKey::kReadable);
+    const WordKey key = LQ_LIKELY(n <= WordKey::kExact && readable) ? WordKey::load(p, n) : WordKey::of(bytes);
     Near& near = near_[key.hash() & near_mask_];
     if (LQ_LIKELY(near.key == key)) {
-      if (LQ_UNLIKELY(capacity_ - size_ < kNearIds)) reserve(kNearIds);
-      std::memcpy(ids_.get() + size_, near.ids, sizeof near.ids);  // all of them: no branch on how many count
+      if (LQ_UNLIKELY(capacity_ - size_ < kNearIds)) flush();
+      std::memcpy(block_.get() + size_, near.ids, sizeof near.ids);  // all of them: no branch on how many count
       size_ += near.count;
     } else {
       other(bytes, key, near);
     }
   }
 
-  void append_to(std::vector<std::int32_t>& out) const { out.insert(out.end(), ids_.get(), ids_.get() + size_); }
+  // Appends the block to `out`.
+  LQ_NOINLINE void flush() {
+    out_.insert(out_.end(), block_.get(), block_.get() + size_);
+    size_ = 0;
+  }
 
  private:
+  using Ids = std::span<const std::int32_t>;
   static constexpr std::size_t kNearIds = 3;
   struct Near {
     WordKey key;  // no piece has the key of an empty entry
@@ -59,99 +71,92 @@ class BpeTokenizer::Run {
   struct Far {
     WordKey key;
     std::uint32_t text_at, text_size;  // of an earlier occurrence
-    std::uint32_t ids_at, ids_size;    // and of its ids
+    std::uint32_t ids_at, ids_size;    // and of its ids, counted from the call's first
   };
+  static constexpr std::size_t kBlock = 8192;     // ids: small enough to stay in the first-level cache
   static constexpr std::size_t kMaxNear = 16384;  // 512 KiB
   static constexpr std::size_t kFarFrom = 512, kMinFar = 64, kMaxFar = 8192;
 
-  LQ_NOINLINE void reserve(std::size_t more) {
-    if (capacity_ - size_ >= more) return;
-    const std::size_t wanted = std::max(size_ + more, capacity_ + capacity_ / 2);
-    auto bigger = std::make_unique_for_overwrite<std::int32_t[]>(wanted);
-    if (size_) std::memcpy(bigger.get(), ids_.get(), size_ * sizeof(std::int32_t));
-    ids_ = std::move(bigger);
-    capacity_ = wanted;
+  std::size_t made() const noexcept { return out_.size() - base_ + size_; }
+
+  void append(Ids ids) {
+    if (capacity_ - size_ < ids.size()) flush();
+    if (ids.size() > capacity_) {
+      out_.insert(out_.end(), ids.begin(), ids.end());
+    } else {
+      std::copy(ids.begin(), ids.end(), block_.get() + size_);
+      size_ += ids.size();
+    }
   }
 
   // A piece that near_ doesn't have.
   LQ_NOINLINE void other(std::string_view bytes, const WordKey& key, Near& near) {
-    const std::size_t at = size_;
     const std::int32_t id = tokenizer_.vocab_.find(key, bytes);
-    if (id >= 0 && tokenizer_.whole_[static_cast<std::size_t>(id)].load(std::memory_order_relaxed) == Whole::yes) {
-      reserve(1);
-      ids_[size_++] = id;
-    } else {
-      several(bytes, key, id);
+    const bool whole = id >= 0 && tokenizer_.whole(id) == Whole::yes;
+    const Ids ids = whole ? Ids(&id, 1) : several(bytes, key, id);
+    if (ids.size() <= kNearIds && key.is_exact()) {
+      near.key = key;
+      near.count = static_cast<std::uint32_t>(ids.size());
+      std::copy(ids.begin(), ids.end(), near.ids);
     }
-    const std::size_t count = size_ - at;
-    if (count > kNearIds || !key.is_exact()) return;
-    near.key = key;
-    near.count = static_cast<std::uint32_t>(count);
-    std::copy_n(ids_.get() + at, count, near.ids);
+    append(ids);
   }
 
-  // A piece of several tokens, or of one whose wholeness isn't known yet (`id`, else -1).
-  void several(std::string_view bytes, const WordKey& key, std::int32_t id) {
+  // A piece of several tokens, or of one whose wholeness isn't known yet (`id`, else -1). Valid until append().
+  Ids several(std::string_view bytes, const WordKey& key, std::int32_t id) {
     Far* entry = far_.empty() ? nullptr : &far_[key.hash() & (far_.size() - 1)];
     if (entry && entry->key == key && entry->text_size == bytes.size() &&
         (key.is_exact() || std::string_view(begin_ + entry->text_at, entry->text_size) == bytes)) {
-      reserve(entry->ids_size);
-      std::copy_n(ids_.get() + entry->ids_at, entry->ids_size, ids_.get() + size_);
-      size_ += entry->ids_size;
-      return;
+      const std::size_t flushed = out_.size() - base_, at = entry->ids_at;
+      const std::int32_t* ids = at < flushed ? out_.data() + base_ + at : block_.get() + (at - flushed);
+      piece_.assign(ids, ids + entry->ids_size);  // flushing moves what they lie in
+      return piece_;
     }
-    const std::size_t at = size_;
     merge(bytes);
-    if (id >= 0) {
-      const bool whole = size_ - at == 1 && ids_[at] == id;
-      tokenizer_.whole_[static_cast<std::size_t>(id)].store(whole ? Whole::yes : Whole::no, std::memory_order_relaxed);
-      if (whole) return;
-    }
-    if (entry) {
+    if (id >= 0) tokenizer_.set_whole(id, piece_.size() == 1 && piece_[0] == id ? Whole::yes : Whole::no);
+    if (entry && made() < ~std::uint32_t{0}) {
       *entry = {key, static_cast<std::uint32_t>(bytes.data() - begin_), static_cast<std::uint32_t>(bytes.size()),
-                static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(size_ - at)};
+                static_cast<std::uint32_t>(made()), static_cast<std::uint32_t>(piece_.size())};
     }
+    return piece_;
   }
 
+  // Into piece_.
   void merge(std::string_view bytes) {
-    reserve(bytes.size());
-    std::int32_t* ids = ids_.get() + size_;
-    for (std::size_t i = 0; i < bytes.size(); ++i) ids[i] = tokenizer_.byte_ids_[static_cast<unsigned char>(bytes[i])];
-    const std::size_t n = merger_.merge(ids, bytes.size());
-    if (LQ_LIKELY(tokenizer_.spells_all_bytes_)) {
-      size_ += n;
-    } else {
-      replace_unknown(n);
+    piece_.resize(bytes.size());
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      piece_[i] = tokenizer_.byte_ids_[static_cast<unsigned char>(bytes[i])];
     }
+    piece_.resize(merger_.merge(piece_.data(), bytes.size()));
+    if (!tokenizer_.spells_all_bytes_ && std::count(piece_.begin(), piece_.end(), -1)) replace_unknown();
   }
 
-  // The n ids behind the end, with each -1 replaced.
-  LQ_NOINLINE void replace_unknown(std::size_t n) {
+  // Each -1 in piece_.
+  LQ_NOINLINE void replace_unknown() {
     const std::vector<std::int32_t>& instead = tokenizer_.replacement_;
-    std::int32_t* ids = ids_.get() + size_;
-    const std::size_t unknown = static_cast<std::size_t>(std::count(ids, ids + n, -1));
-    if (unknown == 0) {
-      size_ += n;
-      return;
-    }
     LQ_CHECK(!instead.empty(), Code::unsupported,
-             "tokenizer: the vocabulary has no token for a byte of the text, none ", "for U+FFFD and no unknown token");
-    const std::vector<std::int32_t> merged(ids, ids + n);
-    reserve(n + unknown * (instead.size() - 1));
-    for (const std::int32_t id : merged) {
-      if (id >= 0)
-        ids_[size_++] = id;
-      else
-        for (const std::int32_t r : instead) ids_[size_++] = r;
+             "tokenizer: the vocabulary has no token for a byte of the text, none for U+FFFD and no unknown token");
+    std::vector<std::int32_t> replaced;
+    replaced.reserve(piece_.size() * instead.size());
+    for (const std::int32_t id : piece_) {
+      if (id >= 0) {
+        replaced.push_back(id);
+      } else {
+        replaced.insert(replaced.end(), instead.begin(), instead.end());
+      }
     }
+    piece_.swap(replaced);
   }
 
   const BpeTokenizer& tokenizer_;
   WordMerger merger_;
   const char* begin_;
   const char* end_;
-  std::unique_ptr<std::int32_t[]> ids_;
-  std::size_t size_ = 0, capacity_ = 0;
+  std::vector<std::int32_t>& out_;
+  std::size_t base_;  // out_.size() before this call
+  std::size_t capacity_, size_ = 0;
+  std::unique_ptr<std::int32_t[]> block_;
+  std::vector<std::int32_t> piece_;
   std::vector<Near> near_;
   std::size_t near_mask_ = 0;
   std::vector<Far> far_;
@@ -159,14 +164,14 @@ class BpeTokenizer::Run {
 
 template <class Splitter>
 void BpeTokenizer::encode_with(const BpeTokenizer& self, std::string_view text, std::vector<std::int32_t>& out) {
-  Run run(self, text);
+  Run run(self, text, out);
   const char* const end = text.data() + text.size();
   for (const char* p = text.data(); p < end;) {
     const char* q = Splitter::next(p, end);
     run.word(p, static_cast<std::size_t>(q - p));
     p = q;
   }
-  run.append_to(out);
+  run.flush();
 }
 
 const BpeTokenizer::PreTokenizer& BpeTokenizer::find_pre(const std::string& pre) {
@@ -195,7 +200,7 @@ BpeTokenizer::BpeTokenizer(const TokenizerData& data)
   spells_all_bytes_ = std::count(std::begin(byte_ids_), std::end(byte_ids_), -1) == 0;
   whole_ = std::make_unique<std::atomic<Whole>[]>(vocab_.size());
   if (whole_words_first_) {
-    for (std::size_t i = 0; i < vocab_.size(); ++i) whole_[i].store(Whole::yes, std::memory_order_relaxed);
+    for (std::size_t i = 0; i < vocab_.size(); ++i) set_whole(static_cast<std::int32_t>(i), Whole::yes);
   }
   if (!spells_all_bytes_) find_replacement();
 }

@@ -1,7 +1,6 @@
 #include "loquor/text/merge_word.hpp"
 
 #include <algorithm>
-#include <functional>
 
 namespace lq {
 
@@ -34,53 +33,48 @@ std::size_t WordMerger::merge_short(std::int32_t* ids, std::size_t n) const noex
 std::size_t WordMerger::merge_long(std::int32_t* ids, std::size_t n) {
   start(ids, n);
   while (!queue_.empty()) {
-    const std::uint64_t entry = pop();
-    const std::uint32_t position = static_cast<std::uint32_t>(entry), rank = static_cast<std::uint32_t>(entry >> 32);
-    if (nodes_[position].rank == rank) apply(ids, position, rank);
+    const RankQueue::Item item = queue_.pop();
+    // What was queued holds only if that pair is still there.
+    const std::size_t at = item.position, next = at + nodes_[at].size;
+    if (next == at || next >= n || merges_.rank(ids[at], ids[next]) != item.rank) continue;
+    apply(ids, n, at, item.rank);
   }
-  return compact(ids);
+  return compact(ids, n);
 }
 
 void WordMerger::start(const std::int32_t* ids, std::size_t n) {
-  nodes_.resize(n);
+  nodes_.assign(n, {1, 1});
+  nodes_[0].prev_size = 0;
   queue_.clear();
-  for (std::size_t i = 0; i < n; ++i) {
-    const std::uint32_t at = static_cast<std::uint32_t>(i);
-    const std::uint32_t rank = i + 1 < n ? merges_.rank(ids[i], ids[i + 1]) : MergeTable::kNone;
-    nodes_[i] = {at - 1, i + 1 < n ? at + 1 : kEnd, rank};  // 0 - 1 is kEnd
-    if (rank != MergeTable::kNone) queue_.push_back(std::uint64_t{rank} << 32 | at);
-  }
-  std::make_heap(queue_.begin(), queue_.end(), std::greater<>());
+  queue_.reserve(n);
+  for (std::size_t i = 0; i + 1 < n; ++i) push(merges_.rank(ids[i], ids[i + 1]), i);
 }
 
-void WordMerger::push(std::uint32_t position, std::uint32_t rank) {
-  nodes_[position].rank = rank;
-  if (rank == MergeTable::kNone) return;
-  queue_.push_back(std::uint64_t{rank} << 32 | position);
-  std::push_heap(queue_.begin(), queue_.end(), std::greater<>());
+void WordMerger::push(std::uint32_t rank, std::size_t position) {
+  if (rank != MergeTable::kNone) queue_.push(rank, static_cast<std::uint32_t>(position));
 }
 
-std::uint64_t WordMerger::pop() noexcept {
-  std::pop_heap(queue_.begin(), queue_.end(), std::greater<>());
-  const std::uint64_t entry = queue_.back();
-  queue_.pop_back();
-  return entry;
-}
-
-void WordMerger::apply(std::int32_t* ids, std::uint32_t position, std::uint32_t rank) {
+void WordMerger::apply(std::int32_t* ids, std::size_t n, std::size_t position, std::uint32_t rank) {
   Node& node = nodes_[position];
-  const std::uint32_t gone = node.next;
+  Node& gone = nodes_[position + node.size];
+  node.size = static_cast<std::uint16_t>(node.size + gone.size);
+  gone.size = 0;
   ids[position] = merges_.result(rank);
-  node.next = nodes_[gone].next;
-  nodes_[gone].rank = MergeTable::kNone;
-  if (node.next != kEnd) nodes_[node.next].prev = position;
-  push(position, node.next == kEnd ? MergeTable::kNone : merges_.rank(ids[position], ids[node.next]));
-  if (node.prev != kEnd) push(node.prev, merges_.rank(ids[node.prev], ids[position]));
+  // The left pair first: so positions that get the same rank arrive in order.
+  if (node.prev_size) {
+    const std::size_t prev = position - node.prev_size;
+    push(merges_.rank(ids[prev], ids[position]), prev);
+  }
+  const std::size_t next = position + node.size;
+  if (next < n) {
+    nodes_[next].prev_size = node.size;
+    push(merges_.rank(ids[position], ids[next]), position);
+  }
 }
 
-std::size_t WordMerger::compact(std::int32_t* ids) const noexcept {
+std::size_t WordMerger::compact(std::int32_t* ids, std::size_t n) const noexcept {
   std::size_t kept = 0;
-  for (std::uint32_t at = 0; at != kEnd; at = nodes_[at].next) ids[kept++] = ids[at];
+  for (std::size_t at = 0; at < n; at += nodes_[at].size) ids[kept++] = ids[at];
   return kept;
 }
 

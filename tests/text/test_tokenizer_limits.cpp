@@ -192,6 +192,20 @@ TEST_CASE("encoding a repeated pattern takes time in proportion to its length", 
   }
 }
 
+TEST_CASE("merges listed against their own order stay linear", "[text]") {
+  // The pair that a merge makes ranks below the merge itself: the queue is interrupted at every step.
+  TinyVocab v({"aa a", "aaa aa", "b aa", "aa b", "a a", "aaaa a", "a aaa"});
+  v.add("aaaa", 1);
+  v.data.merges.push_back("aa aa");
+  const auto t = v.make();
+  for (const char* pattern : {"a", "aab", "aaaab", "baa"}) {
+    const std::string one = repeated(pattern, 1 << 20);
+    CAPTURE(pattern);
+    CHECK(seconds([&] { t->encode(one); }) < 1.0);
+    CHECK(t->decode(t->encode(one)) == one);
+  }
+}
+
 TEST_CASE("everything runs on a thread with 128 KiB of stack", "[text]") {
   LQ_NEED_FILE(lq_test::model_path());
   static bool done;

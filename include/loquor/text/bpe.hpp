@@ -44,6 +44,12 @@ class BpeTokenizer final : public Tokenizer {
   // What is known of token id's bytes: do they encode to exactly that token? Facts about the vocabulary alone, found
   // when first needed; racing threads store the same value, so relaxed order is enough.
   enum class Whole : std::uint8_t { unknown, yes, no };
+  Whole whole(std::int32_t id) const noexcept {
+    return whole_[static_cast<std::size_t>(id)].load(std::memory_order_relaxed);
+  }
+  void set_whole(std::int32_t id, Whole value) const noexcept {
+    whole_[static_cast<std::size_t>(id)].store(value, std::memory_order_relaxed);
+  }
   std::unique_ptr<std::atomic<Whole>[]> whole_;
 };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "loquor/text/merge_table.hpp"
+#include "loquor/text/rank_queue.hpp"
 
 namespace lq {
 
@@ -14,8 +15,9 @@ class WordMerger {
  public:
   explicit WordMerger(const MergeTable& merges) : merges_(merges) {}
 
-  // Merges the n tokens at `ids` in place, lowest rank first, leftmost first among equals; returns how many are left.
-  // Negative ids never merge. O(n log n) time; 20 bytes of working memory a token above a small constant.
+  // Merges the n byte tokens at `ids` in place, lowest rank first, leftmost first among equals; returns how many are
+  // left. Negative ids never merge. Time O(n) for repeated patterns and O(n log n) for any piece; some 16 bytes of
+  // working memory a byte above a small constant. After an exception the merger may be used again.
   std::size_t merge(std::int32_t* ids, std::size_t n);
 
  private:
@@ -25,21 +27,20 @@ class WordMerger {
   std::size_t merge_short(std::int32_t* ids, std::size_t n) const noexcept;
   std::size_t merge_long(std::int32_t* ids, std::size_t n);
   void start(const std::int32_t* ids, std::size_t n);
-  void push(std::uint32_t position, std::uint32_t rank);
-  std::uint64_t pop() noexcept;
-  void apply(std::int32_t* ids, std::uint32_t position, std::uint32_t rank);
-  std::size_t compact(std::int32_t* ids) const noexcept;
+  void push(std::uint32_t rank, std::size_t position);
+  void apply(std::int32_t* ids, std::size_t n, std::size_t position, std::uint32_t rank);
+  std::size_t compact(std::int32_t* ids, std::size_t n) const noexcept;
 
-  // A live token is known by the position of its first byte; nodes are linked in text order.
+  // A token is known by the position of its first byte. Tokens have less than 2^16 bytes (Vocab::kMaxTokenBytes), so
+  // distances to the neighbours are as good as links and half as large.
   struct Node {
-    std::uint32_t prev, next;  // kEnd at the ends
-    std::uint32_t rank;        // of merging with the next node; queue entries that differ from it are stale
+    std::uint16_t size;       // in bytes; 0: no token begins here
+    std::uint16_t prev_size;  // of the token before; 0 for the first
   };
-  static constexpr std::uint32_t kEnd = ~0u;
 
   const MergeTable& merges_;
-  std::vector<Node> nodes_;
-  std::vector<std::uint64_t> queue_;  // binary heap of rank << 32 | position
+  std::vector<Node> nodes_;  // one a byte
+  RankQueue queue_;
 };
 
 }  // namespace lq

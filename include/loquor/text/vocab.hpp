@@ -26,8 +26,8 @@ inline bool is_special_kind(TokenKind kind) noexcept {
 class Vocab {
  public:
   static constexpr std::size_t kMaxTokens = (std::size_t{1} << 20) - 1;
-  static constexpr std::size_t kMaxTokenBytes = std::size_t{1} << 16;  // of one token's text
-  static constexpr std::size_t kMaxBytes = std::size_t{1} << 30;       // of all texts
+  static constexpr std::size_t kMaxTokenBytes = (std::size_t{1} << 16) - 1;  // of one token's text
+  static constexpr std::size_t kMaxBytes = std::size_t{1} << 30;             // of all texts
 
   // `texts` spell normal tokens in the GPT-2 byte alphabet (openai/gpt-2, encoder.py: bytes_to_unicode) if
   // `byte_level`; other kinds are literal, and kind `byte` is "<0xHH>". A normal token with a character outside the
