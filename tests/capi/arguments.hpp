@@ -13,6 +13,7 @@ struct BadRow {
   const char* what;
   lq_status expected;
   lq_status (*call)(Handles& h);
+  bool changes = false;  // the session's tokens, before it fails
 };
 
 inline constexpr lq_status kInvalid = LQ_ERR_INVALID_ARGUMENT;
@@ -85,6 +86,7 @@ void run(const BadRow (&rows)[N]) {
     CHECK(status == row.expected);
     CHECK(std::strlen(lq_last_error()) > 10);
     const Snapshot after(h);
+    if (row.changes) continue;
     CHECK(before.tokens == after.tokens);
     CHECK(std::memcmp(before.logits.data(), after.logits.data(), before.logits.size() * sizeof(float)) == 0);
   }

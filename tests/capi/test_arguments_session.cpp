@@ -180,7 +180,8 @@ const BadRow kGenerate[] = {
        cancel = h.cancel;
        lq_cancel_trigger(cancel);
        return generate(h, [](auto& o) { o.cancel = cancel; });
-     }},
+     },
+     true},
     {"step without a start", kInvalid,
      [](Handles& h) {
        lq_event e = LQ_EVENT_INIT;
@@ -218,7 +219,8 @@ const BadRow kGenerate[] = {
        lq_event events[2] = {LQ_EVENT_INIT, LQ_EVENT_INIT};
        lq_session* const twice[] = {h.session, h.session};
        return lq_batch_step(events, h.batch, twice, 2);
-     }},
+     },
+     true},
     {"batch of a handle of another type", kInvalid,
      [](Handles& h) {
        lq_event e = LQ_EVENT_INIT;
