@@ -24,7 +24,8 @@ void print_info(const lq_model_info& i, const Json& j) {
   std::printf("  vocabulary       %u tokens\n", i.n_vocab);
   std::printf("  trained context  %u tokens\n", i.n_ctx_train);
   std::printf("  chat template    %s\n", i.has_chat_template ? "yes" : "no");
-  for (const auto& [type, t] : j.value("tensor_types", Json::object()).items())
+  const Json types = j.value("tensor_types", Json::object());
+  for (const auto& [type, t] : types.items())
     std::printf("  tensors          %s: %d, %s\n", type.c_str(), t.value("tensors", 0),
                 megabytes(t.value("bytes", 0.0)).c_str());
   std::printf("  memory           %s weights + %s KV cache at %u tokens + %s workspace\n",
