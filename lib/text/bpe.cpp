@@ -33,6 +33,10 @@ class BpeTokenizer::Run {
         base_(out.size()),
         capacity_(std::min(text.size() + kNearIds, kBlock)),
         block_(std::make_unique_for_overwrite<std::int32_t[]>(capacity_)) {
+    // A guess of the ids to come; doubling keeps many short fragments linear.
+    if (const std::size_t guess = base_ + text.size() / 4; guess > out.capacity()) {
+      out.reserve(std::max(guess, 2 * out.capacity()));
+    }
     // Short texts repeat too little to pay for large caches.
     near_.resize(std::clamp(std::bit_ceil(text.size() / 16), std::size_t{1}, kMaxNear));
     if (text.size() >= kFarFrom) far_.resize(std::clamp(std::bit_ceil(text.size() / 32), kMinFar, kMaxFar));
@@ -127,7 +131,7 @@ class BpeTokenizer::Run {
     for (std::size_t i = 0; i < bytes.size(); ++i) {
       piece_[i] = tokenizer_.byte_ids_[static_cast<unsigned char>(bytes[i])];
     }
-    piece_.resize(merger_.merge(piece_.data(), bytes.size()));
+    piece_.resize(merger_.merge(bytes, piece_.data()));
     if (!tokenizer_.spells_all_bytes_ && std::count(piece_.begin(), piece_.end(), -1)) replace_unknown();
   }
 
@@ -214,7 +218,7 @@ void BpeTokenizer::find_replacement() {
   }
   std::int32_t ids[3] = {byte_ids_[0xef], byte_ids_[0xbf], byte_ids_[0xbd]};
   if (std::count(ids, ids + 3, -1)) return;
-  const std::size_t n = WordMerger(merges_).merge(ids, 3);
+  const std::size_t n = WordMerger(merges_).merge("\xef\xbf\xbd", ids);
   replacement_.assign(ids, ids + n);
 }
 

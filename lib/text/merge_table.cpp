@@ -28,11 +28,12 @@ std::int32_t find_word(const Vocab& vocab, const char* p, std::size_t n, std::in
 MergeTable::MergeTable(std::span<const std::string_view> merges, const Vocab& vocab) {
   LQ_CHECK(merges.size() < kMaxMerges, Code::limit, "tokenizer.ggml.merges has ", merges.size(),
            " entries, not fewer than ", kMaxMerges);
-  const std::size_t capacity = std::bit_ceil(std::max<std::size_t>(merges.size() * 8 / 5 + 1, 16));
+  const std::size_t capacity = std::bit_ceil(std::max<std::size_t>(merges.size() * 3 + 1, 16));
   table_.assign(capacity, kEmpty);
   mask_ = capacity - 1;
   shift_ = static_cast<unsigned>(64 - std::countr_zero(capacity));
-  results_.assign(merges.size(), -1);
+  merges_.assign(merges.size(), {-1, -1, -1});
+  byte_ranks_.assign(256 * 256, kNone);
   std::string buffer(longest(merges) + WordKey::kReadable, '\0');
   char* const joined = buffer.data();
   std::int32_t result = -1;
@@ -49,19 +50,26 @@ MergeTable::MergeTable(std::span<const std::string_view> merges, const Vocab& vo
     result = find_word(vocab, joined, n + m, result + 1);
     const std::int32_t left = find_word(vocab, joined, n, -1), right = find_word(vocab, joined + n, m, -1);
     if (result < 0 || left < 0 || right < 0) continue;
-    results_[i] = result;
-    insert(pack(left, right), static_cast<std::uint32_t>(i));
+    merges_[i] = {left, right, result};
+    insert(static_cast<std::uint32_t>(i));
+    if (n == 1 && m == 1) {
+      const auto byte = [joined](std::size_t at) { return static_cast<unsigned char>(joined[at]); };
+      std::uint32_t& rank = byte_ranks_[static_cast<std::size_t>(byte(0)) << 8 | byte(1)];
+      rank = std::min(rank, static_cast<std::uint32_t>(i));
+    }
   }
 }
 
-void MergeTable::insert(std::uint64_t pair, std::uint32_t rank) {
-  std::size_t slot = slot_of(pair), probes = 0;
+void MergeTable::insert(std::uint32_t rank) {
+  const Merge& merge = merges_[rank];
+  if (this->rank(merge.left, merge.right) != kNone) return;
+  const std::uint64_t hash = hash_of(merge.left, merge.right);
+  std::size_t slot = hash >> shift_, probes = 0;
   for (; table_[slot] != kEmpty; slot = (slot + 1) & mask_) {
-    if (table_[slot] >> 24 == pair) return;
     LQ_CHECK(++probes <= kMaxProbes, Code::bad_file, "tokenizer.ggml.merges[", rank, "]: more than ", kMaxProbes,
              " merges share a hash, as only a file made to be slow has");
   }
-  table_[slot] = pair << 24 | rank;
+  table_[slot] = tag_of(hash) | rank;
 }
 
 }  // namespace lq

@@ -1,37 +1,56 @@
 #include "loquor/text/merge_word.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace lq {
 
-std::size_t WordMerger::merge(std::int32_t* ids, std::size_t n) {
-  if (n < 2) return n;
-  return n <= kShort ? merge_short(ids, n) : merge_long(ids, n);
+namespace {
+
+// The lowest bit set above bit i; 64 if there is none.
+std::size_t after(std::uint64_t bits, std::size_t i) noexcept {
+  return static_cast<std::size_t>(std::countr_zero(bits & ~((std::uint64_t{2} << i) - 1)));
 }
 
-std::size_t WordMerger::merge_short(std::int32_t* ids, std::size_t n) const noexcept {
-  std::uint32_t rank[kShort];  // of (i, i + 1)
-  for (std::size_t i = 0; i + 1 < n; ++i) rank[i] = merges_.rank(ids[i], ids[i + 1]);
-  while (n > 1) {
-    std::size_t best = 0;
-    std::uint32_t lowest = rank[0];
-    for (std::size_t i = 1; i + 1 < n; ++i) {
-      best = rank[i] < lowest ? i : best;
-      lowest = std::min(lowest, rank[i]);
+}  // namespace
+
+std::size_t WordMerger::merge(std::string_view bytes, std::int32_t* ids) {
+  if (bytes.size() < 2) return bytes.size();
+  return bytes.size() <= kShort ? merge_short(bytes, ids) : merge_long(bytes, ids);
+}
+
+std::size_t WordMerger::merge_short(std::string_view bytes, std::int32_t* ids) const noexcept {
+  static_assert(kShort <= 64 && MergeTable::kNone < (1u << 24));
+  // keys[i]: the rank of merging token i with its right neighbour, then i itself: the smallest key is the next merge.
+  // Tokens stay where they are; `live` has a bit for each that hasn't been merged into another.
+  constexpr std::uint32_t kDead = ~0u;
+  std::uint32_t keys[kShort];
+  const auto key = [](std::uint32_t rank, std::size_t i) { return rank << 8 | static_cast<std::uint32_t>(i); };
+  const std::size_t n = bytes.size();
+  for (std::size_t i = 0; i + 1 < n; ++i) keys[i] = key(byte_rank(bytes, i), i);
+  std::uint64_t live = ~std::uint64_t{0} >> (64 - n);
+  for (;;) {
+    std::uint32_t lowest = kDead;
+    for (std::size_t i = 0; i + 1 < n; ++i) lowest = std::min(lowest, keys[i]);
+    if (lowest >> 8 == MergeTable::kNone) break;
+    const std::size_t at = lowest & 0xff, gone = after(live, at);
+    ids[at] = merges_.result(lowest >> 8);
+    live &= ~(std::uint64_t{1} << gone);
+    keys[at] = keys[gone] = kDead;
+    if (const std::size_t next = after(live, at); next < 64) keys[at] = key(merges_.rank(ids[at], ids[next]), at);
+    if (const std::uint64_t before = live & ((std::uint64_t{1} << at) - 1)) {
+      const std::size_t prev = 63 - static_cast<std::size_t>(std::countl_zero(before));
+      keys[prev] = key(merges_.rank(ids[prev], ids[at]), prev);
     }
-    if (lowest == MergeTable::kNone) break;
-    ids[best] = merges_.result(lowest);
-    --n;
-    for (std::size_t i = best + 1; i < n; ++i) ids[i] = ids[i + 1];
-    for (std::size_t i = best + 1; i + 1 < n; ++i) rank[i] = rank[i + 1];
-    if (best > 0) rank[best - 1] = merges_.rank(ids[best - 1], ids[best]);
-    if (best + 1 < n) rank[best] = merges_.rank(ids[best], ids[best + 1]);
   }
-  return n;
+  std::size_t kept = 0;
+  for (; live; live &= live - 1) ids[kept++] = ids[std::countr_zero(live)];
+  return kept;
 }
 
-std::size_t WordMerger::merge_long(std::int32_t* ids, std::size_t n) {
-  start(ids, n);
+std::size_t WordMerger::merge_long(std::string_view bytes, std::int32_t* ids) {
+  const std::size_t n = bytes.size();
+  start(bytes);
   while (!queue_.empty()) {
     const RankQueue::Item item = queue_.pop();
     // What was queued holds only if that pair is still there.
@@ -42,12 +61,13 @@ std::size_t WordMerger::merge_long(std::int32_t* ids, std::size_t n) {
   return compact(ids, n);
 }
 
-void WordMerger::start(const std::int32_t* ids, std::size_t n) {
+void WordMerger::start(std::string_view bytes) {
+  const std::size_t n = bytes.size();
   nodes_.assign(n, {1, 1});
   nodes_[0].prev_size = 0;
   queue_.clear();
   queue_.reserve(n);
-  for (std::size_t i = 0; i + 1 < n; ++i) push(merges_.rank(ids[i], ids[i + 1]), i);
+  for (std::size_t i = 0; i + 1 < n; ++i) push(byte_rank(bytes, i), i);
 }
 
 void WordMerger::push(std::uint32_t rank, std::size_t position) {

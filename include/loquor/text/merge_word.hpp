@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "loquor/text/merge_table.hpp"
@@ -15,18 +16,23 @@ class WordMerger {
  public:
   explicit WordMerger(const MergeTable& merges) : merges_(merges) {}
 
-  // Merges the n byte tokens at `ids` in place, lowest rank first, leftmost first among equals; returns how many are
-  // left. Negative ids never merge. Time O(n) for repeated patterns and O(n log n) for any piece; some 16 bytes of
-  // working memory a byte above a small constant. After an exception the merger may be used again.
-  std::size_t merge(std::int32_t* ids, std::size_t n);
+  // `ids` holds the token of each byte, -1 where there is none. Merges them in place, lowest rank first, leftmost first
+  // among equals; returns how many are left. Negative ids never merge. Time O(n) for repeated patterns and O(n log n)
+  // for any piece; some 16 bytes of working memory a byte above a small constant. After an exception the merger may be
+  // used again.
+  std::size_t merge(std::string_view bytes, std::int32_t* ids);
 
  private:
   // Up to this length rescanning all ranks is faster than keeping a queue.
-  static constexpr std::size_t kShort = 40;
+  static constexpr std::size_t kShort = 64;
 
-  std::size_t merge_short(std::int32_t* ids, std::size_t n) const noexcept;
-  std::size_t merge_long(std::int32_t* ids, std::size_t n);
-  void start(const std::int32_t* ids, std::size_t n);
+  std::size_t merge_short(std::string_view bytes, std::int32_t* ids) const noexcept;
+  std::size_t merge_long(std::string_view bytes, std::int32_t* ids);
+  // The rank of merging the bytes i and i + 1.
+  std::uint32_t byte_rank(std::string_view bytes, std::size_t i) const noexcept {
+    return merges_.byte_rank(static_cast<unsigned char>(bytes[i]), static_cast<unsigned char>(bytes[i + 1]));
+  }
+  void start(std::string_view bytes);
   void push(std::uint32_t rank, std::size_t position);
   void apply(std::int32_t* ids, std::size_t n, std::size_t position, std::uint32_t rank);
   std::size_t compact(std::int32_t* ids, std::size_t n) const noexcept;
