@@ -45,6 +45,8 @@ if(LQ_WARNINGS_AS_ERRORS)
   target_compile_options(lq_flags INTERFACE -Werror)
 endif()
 if(LQ_SANITIZE)
-  target_compile_options(lq_flags INTERFACE -fsanitize=${LQ_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  # gcc 12 takes instrumented code for uninitialised reads.
+  target_compile_options(lq_flags INTERFACE -fsanitize=${LQ_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
+    -Wno-maybe-uninitialized)
   target_link_options(lq_flags INTERFACE -fsanitize=${LQ_SANITIZE})
 endif()
