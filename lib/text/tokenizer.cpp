@@ -157,6 +157,7 @@ TokenKind Tokenizer::kind(std::int32_t id) const {
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool render_special) const {
   std::string out;
+  out.reserve(ids.size() * 4);
   for (const std::int32_t id : ids) {
     const std::string_view bytes = token_bytes(id);
     if (render_special || !is_special_kind(vocab_.kind(id))) out.append(bytes);

@@ -56,9 +56,13 @@ class Tokenizer {
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
 
-  // Any bytes, including NUL and invalid UTF-8. Linear in the text's length. decode(encode(text)) == text.
-  // Throws Error{invalid_argument} for ranges out of order, Error{limit}, and Error{unsupported} for a byte the
-  // vocabulary can't spell when there is no unknown token.
+  // Any bytes, including NUL and invalid UTF-8. Linear in the text's length. decode(encode(text)) == text wherever the
+  // vocabulary has a token for each byte of the text. Some lack a few: SmolLM2 has none for the bytes 04 06 13 14 16 1D
+  // C0 C1 F1 F2 F5-FF. Such a byte becomes the unknown token, or, where that is a control token (text must never turn
+  // into one) or there is none, U+FFFD as the vocabulary spells it. (Hugging Face and llama.cpp drop the byte.)
+  // Text is not normalised: tokenizer.json of Qwen2 asks for NFC, but GGUF files can't say so and llama.cpp doesn't.
+  // Throws Error{invalid_argument} for ranges out of order, Error{limit}, and Error{unsupported} for a byte that can't
+  // be spelled in any of these ways.
   std::vector<std::int32_t> encode(std::string_view text, EncodeOptions options = {}) const;
   // The same, appended to `out`; on an exception `out` is as it was.
   void encode_append(std::string_view text, const EncodeOptions& options, std::vector<std::int32_t>& out) const;
