@@ -1,5 +1,6 @@
 #include "loquor/generate/chat_template.hpp"
 
+#include <algorithm>
 #include <ctime>
 
 #include "template/interpreter.hpp"
@@ -12,8 +13,30 @@ constexpr std::size_t kMaxSource = std::size_t{1} << 20;
 using jinja::Budget;
 using jinja::Value;
 
+using Items = std::vector<std::pair<Value, Value>>;
+
+// Templates disagree on the name of a message's reasoning: as transformers does, what one name holds is there under the
+// standard one, and under gpt-oss's.
+void alias_reasoning(const std::shared_ptr<Budget>& b, Items& items) {
+  const auto find = [&](std::string_view name) {
+    return std::find_if(items.begin(), items.end(), [&](const auto& item) { return item.first.str().text == name; });
+  };
+  for (std::string_view name : {"reasoning_content", "thinking", "reasoning"}) {
+    const auto found = find(name);
+    if (found == items.end() || found->second.kind == jinja::Kind::none) continue;
+    const Value reasoning = found->second;
+    if (find("thinking") == items.end()) items.insert(items.begin(), {jinja::make_string(b, "thinking"), reasoning});
+    const auto standard = find("reasoning_content");
+    if (standard == items.end())
+      items.emplace_back(jinja::make_string(b, "reasoning_content"), reasoning);
+    else
+      standard->second = reasoning;
+    return;
+  }
+}
+
 Value message_value(const std::shared_ptr<Budget>& b, const ChatMessage& m) {
-  std::vector<std::pair<Value, Value>> items;
+  Items items;
   bool has_content = false;
   if (!m.extra_json.empty()) {
     const Value extra = jinja::parse_json(b, m.extra_json, "message");
@@ -29,6 +52,7 @@ Value message_value(const std::shared_ptr<Budget>& b, const ChatMessage& m) {
   if (!has_content)
     items.insert(items.begin() + 1,
                  {jinja::make_string(b, "content"), jinja::make_string(b, std::string(m.content), true)});
+  alias_reasoning(b, items);
   return jinja::make_dict(b, std::move(items));
 }
 

@@ -143,6 +143,7 @@ Value Interpreter::item(const Value& object, const Value& key) {
     if (key.is_string() && has_method(object, key.str().text)) return attribute(object, key.str().text);
     return Value::of(Kind::undefined, to_string(budget_, key).object);
   }
+  if (object.is_generator()) return Value();
   if (key.is_integer() && (object.is_list() || object.is_string())) {
     const bool text = object.is_string();
     const auto count = static_cast<std::int64_t>(text ? count_chars(object.str().text) : object.list().items.size());
@@ -169,7 +170,8 @@ Value Interpreter::eval_slice(const Node& n) {
     part[i] = v.as_integer();
   }
   if (object.kind == Kind::undefined) return Value();
-  if (!object.is_list() && !object.is_string()) wrong(lq::str("'", type_name(object), "' object cannot be sliced"));
+  if ((!object.is_list() && !object.is_string()) || object.is_generator())
+    wrong(lq::str("'", type_name(object), "' object cannot be sliced"));
   const std::int64_t step = part[2].value_or(1);
   if (step == 0) wrong("slice step cannot be zero");
   const std::vector<Value> items = iterate(object);
@@ -232,6 +234,7 @@ Value Interpreter::eval_binary(const Node& n) {
   line_ = n.line;
   switch (n.op) {
     case Op::concat: {
+      // Without autoescaping "~" makes plain text even of safe strings, unlike "+".
       TextBuilder out(budget_);
       append_str(out, a);
       append_str(out, b);
@@ -304,17 +307,26 @@ Value Interpreter::repeat(const Value& sequence, std::int64_t times) {
   return make_list(budget_, std::move(items), sequence.kind == Kind::tuple);
 }
 
+Value Interpreter::join_text(const String& a, const String& b) {
+  TextBuilder out(budget_);
+  if (a.safe || b.safe) {
+    append_escaped(out, a);
+    append_escaped(out, b);
+    return out.finish(true);
+  }
+  out.append(a);
+  out.append(b);
+  return out.finish();
+}
+
 Value Interpreter::arithmetic(Op op, const Value& a, const Value& b) {
   const auto unsupported = [&] {
     wrong(lq::str("unsupported operand types: '", type_name(a), "' and '", type_name(b), "'"));
   };
   if (op == Op::add && a.is_string() && b.is_string()) {
-    TextBuilder out(budget_);
-    out.append(a.str());
-    out.append(b.str());
-    return out.finish();
+    return join_text(a.str(), b.str());
   }
-  if (op == Op::add && a.is_list() && a.kind == b.kind) {
+  if (op == Op::add && a.is_list() && a.kind == b.kind && !a.is_generator() && !b.is_generator()) {
     std::vector<Value> items = a.list().items;
     items.insert(items.end(), b.list().items.begin(), b.list().items.end());
     return make_list(budget_, std::move(items), a.kind == Kind::tuple);

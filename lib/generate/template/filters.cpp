@@ -42,7 +42,9 @@ Value map_letters(Interpreter& in, const Value& v, Fn fn) {
     c = fn(c, start);
     start = !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c & 0x80));
   }
-  return Value::of(Kind::string, std::make_shared<String>(std::move(text), s.str().marks, in.budget()));
+  auto out = std::make_shared<String>(std::move(text), s.str().marks, in.budget());
+  out->safe = s.str().safe;
+  return Value::of(Kind::string, std::move(out));
 }
 char up(char c) noexcept { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; }
 char down(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
@@ -78,25 +80,16 @@ Value f_tojson(Interpreter& in, const Value& v, Args& args) {
 }
 
 Value f_string(Interpreter& in, const Value& v, Args&) { return to_string(in.budget(), v); }
-Value f_same(Interpreter&, const Value& v, Args&) { return v; }
+Value f_safe(Interpreter& in, const Value& v, Args&) {
+  TextBuilder out(in.budget());
+  append_str(out, v);
+  return out.finish(true);
+}
 
 Value f_escape(Interpreter& in, const Value& v, Args&) {
-  const Value s = to_string(in.budget(), v);
   TextBuilder out(in.budget());
-  for (std::size_t i = 0; i < s.str().text.size(); ++i) {
-    const char c = s.str().text[i];
-    const char* code = c == '&'    ? "&amp;"
-                       : c == '<'  ? "&lt;"
-                       : c == '>'  ? "&gt;"
-                       : c == '\'' ? "&#39;"
-                       : c == '"'  ? "&#34;"
-                                   : nullptr;
-    if (code)
-      out.append_marked(code, is_marked(s.str(), i));
-    else
-      out.append(s.str(), i, i + 1);
-  }
-  return out.finish();
+  append_escaped(out, to_string(in.budget(), v).str());
+  return out.finish(true);
 }
 
 Value f_trim(Interpreter& in, const Value& v, Args& args) {
@@ -106,7 +99,7 @@ Value f_trim(Interpreter& in, const Value& v, Args& args) {
 Value f_length(Interpreter& in, const Value& v, Args&) {
   if (v.kind == Kind::undefined) return Value::integer(0);
   if (v.is_string()) return Value::integer(static_cast<std::int64_t>(count_chars(v.str().text)));
-  if (v.is_list()) return Value::integer(static_cast<std::int64_t>(v.list().items.size()));
+  if (v.is_list() && !v.is_generator()) return Value::integer(static_cast<std::int64_t>(v.list().items.size()));
   if (v.is_dict()) return Value::integer(static_cast<std::int64_t>(v.dict().items.size()));
   in.wrong(lq::str("object of type '", type_name(v), "' has no len()"));
 }
@@ -201,7 +194,7 @@ Value f_last(Interpreter& in, const Value& v, Args&) {
 Value f_reverse(Interpreter& in, const Value& v, Args&) {
   auto items = in.iterate(v);
   std::reverse(items.begin(), items.end());
-  if (!v.is_string()) return in.list(std::move(items));
+  if (!v.is_string()) return in.generator(std::move(items));
   TextBuilder out(in.budget());
   for (const Value& x : items) out.append(x.str());
   return out.finish();
@@ -324,7 +317,7 @@ Value f_unique(Interpreter& in, const Value& v, Args& args) {
     keys.push_back(key);
     out.push_back(x);
   }
-  return in.list(std::move(out));
+  return in.generator(std::move(out));
 }
 
 Value extreme(Interpreter& in, const Value& v, Args& args, bool largest) {
@@ -344,6 +337,7 @@ Value f_map(Interpreter& in, const Value& v, Args& args) {
   std::vector<Value> out;
   const Value* by = argument(args, SIZE_MAX, "attribute");
   const Value* absent = argument(args, SIZE_MAX, "default");
+  if (!truthy(v)) return in.generator({});  // Jinja asks before it iterates: None is as good as empty
   if (!by && args.positional.empty()) in.wrong("map takes a filter or an attribute");
   for (const Value& x : in.iterate(v)) {
     in.budget()->step();
@@ -355,12 +349,13 @@ Value f_map(Interpreter& in, const Value& v, Args& args) {
       out.push_back(in.apply_filter(text_of(in, args.positional[0]), x, rest));
     }
   }
-  return in.list(std::move(out));
+  return in.generator(std::move(out));
 }
 
 Value choose(Interpreter& in, const Value& v, Args& args, bool keep, bool by_attribute) {
   std::vector<Value> out;
   const std::size_t first = by_attribute ? 1 : 0;
+  if (!truthy(v)) return in.generator({});
   if (by_attribute && args.positional.empty()) in.wrong("expected the name of an attribute");
   for (const Value& x : in.iterate(v)) {
     in.budget()->step();
@@ -372,7 +367,7 @@ Value choose(Interpreter& in, const Value& v, Args& args, bool keep, bool by_att
     }
     if (passes == keep) out.push_back(x);
   }
-  return in.list(std::move(out));
+  return in.generator(std::move(out));
 }
 Value f_select(Interpreter& in, const Value& v, Args& args) { return choose(in, v, args, true, false); }
 Value f_reject(Interpreter& in, const Value& v, Args& args) { return choose(in, v, args, false, false); }
@@ -392,7 +387,7 @@ Value f_batch(Interpreter& in, const Value& v, Args& args) {
       row.resize(static_cast<std::size_t>(n), *fill);
     out.push_back(in.list(std::move(row)));
   }
-  return in.list(std::move(out));
+  return in.generator(std::move(out));
 }
 
 Value f_attr(Interpreter& in, const Value& v, Args& args) {
@@ -440,7 +435,7 @@ constexpr FilterRow kFilters[] = {
     {"replace", f_replace},
     {"reverse", f_reverse},
     {"round", f_round},
-    {"safe", f_same},
+    {"safe", f_safe},
     {"select", f_select},
     {"selectattr", f_selectattr},
     {"sort", f_sort},

@@ -51,6 +51,12 @@ Interpreter::~Interpreter() {
   for (const auto& space : spaces_) space->values.clear();
 }
 
+Value Interpreter::generator(std::vector<Value> items) const {
+  Value v = make_list(budget_, std::move(items));
+  const_cast<List&>(v.list()).generator = true;  // nobody else has seen it yet
+  return v;
+}
+
 void Interpreter::define(std::string_view name, Value value) {
   globals_->variables.emplace_back(name, std::move(value));
 }

@@ -60,6 +60,7 @@ class Interpreter {
   std::vector<Value> iterate(const Value& v) const;  // throws for what Python cannot iterate
   Value string(std::string s) const { return make_string(budget_, std::move(s)); }
   Value list(std::vector<Value> items) const { return make_list(budget_, std::move(items)); }
+  Value generator(std::vector<Value> items) const;
   Value apply_filter(std::string_view name, const Value& in, CallArguments& args);
   bool apply_test(std::string_view name, const Value& in, CallArguments& args);
   std::int64_t now() const noexcept { return now_; }
@@ -91,6 +92,7 @@ class Interpreter {
   Value eval_binary(const Node& n);
   Value eval_compare(const Node& n);
   Value arithmetic(Op op, const Value& a, const Value& b);
+  Value join_text(const String& a, const String& b);
   Value repeat(const Value& sequence, std::int64_t times);
   Value format_percent(const String& format, const Value& values);
   bool compare(Op op, const Value& a, const Value& b);

@@ -143,6 +143,8 @@ void append_json(TextBuilder& out, const Value& v, const JsonStyle& style, unsig
       return append_json_string(out, v.str(), style.ascii);
     case Kind::list:
     case Kind::tuple: {
+      LQ_CHECK(!v.is_generator(), Code::template_error,
+               "template: an object of type generator is not JSON serializable");
       const auto& items = v.list().items;
       if (items.empty()) return out.append("[]");
       out.append("[");

@@ -85,9 +85,11 @@ void TextBuilder::append_marked(std::string_view s, bool marked) {
   if (marked) mark(at, text_.size());
 }
 
-Value TextBuilder::finish() {
+Value TextBuilder::finish(bool safe) {
   budget_->give(std::exchange(charged_, 0));
-  Value v = Value::of(Kind::string, std::make_shared<String>(std::move(text_), std::move(marks_), budget_));
+  auto string = std::make_shared<String>(std::move(text_), std::move(marks_), budget_);
+  string->safe = safe;
+  Value v = Value::of(Kind::string, std::move(string));
   text_.clear();
   marks_.clear();
   return v;
@@ -118,7 +120,24 @@ Value make_dict(const std::shared_ptr<Budget>& b, std::vector<std::pair<Value, V
 Value substring(const std::shared_ptr<Budget>& b, const String& s, std::size_t begin, std::size_t end) {
   TextBuilder out(b);
   out.append(s, begin, std::max(begin, end));
-  return out.finish();
+  return out.finish(s.safe);
+}
+
+void append_escaped(TextBuilder& out, const String& s) {
+  if (s.safe) return out.append(s);
+  for (std::size_t i = 0; i < s.text.size(); ++i) {
+    const char c = s.text[i];
+    const char* code = c == '&'    ? "&amp;"
+                       : c == '<'  ? "&lt;"
+                       : c == '>'  ? "&gt;"
+                       : c == '\'' ? "&#39;"
+                       : c == '"'  ? "&#34;"
+                                   : nullptr;
+    if (code)
+      out.append_marked(code, is_marked(s, i));
+    else
+      out.append(s, i, i + 1);
+  }
 }
 
 bool is_marked(const String& s, std::size_t byte) noexcept {

@@ -115,6 +115,7 @@ struct Value {
   bool is_integer() const noexcept { return kind == Kind::integer || kind == Kind::boolean; }
   std::int64_t as_integer() const noexcept { return kind == Kind::boolean ? b : i; }
   double as_double() const noexcept { return kind == Kind::floating ? d : static_cast<double>(as_integer()); }
+  bool is_generator() const noexcept;  // what map, select, ... give: can be iterated, and nothing else
   const String& str() const noexcept { return *static_cast<const String*>(object.get()); }
   const List& list() const noexcept { return *static_cast<const List*>(object.get()); }
   const Dict& dict() const noexcept { return *static_cast<const Dict*>(object.get()); }
@@ -125,6 +126,7 @@ struct Value {
 struct String {
   std::string text;
   std::vector<TextRange> marks;  // what came from outside: sorted, disjoint
+  bool safe = false;             // made by the filter "safe": joined to other text, that text is escaped as HTML
   Charge charge;
   String(std::string t, std::vector<TextRange> m, std::shared_ptr<Budget> b)
       : text(std::move(t)),
@@ -135,6 +137,7 @@ struct String {
 struct List {
   std::vector<Value> items;
   unsigned depth;  // of nesting: bounded, so that comparing and destroying may recurse
+  bool generator = false;
   Charge charge;
   List(std::vector<Value> v, unsigned d, std::shared_ptr<Budget> b)
       : items(std::move(v)), depth(d), charge(std::move(b), 64 + items.size() * sizeof(Value)) {}
@@ -149,6 +152,8 @@ struct Dict {
   const Value* find(const Value& key) const;
   const Value* find(std::string_view key) const;
 };
+
+inline bool Value::is_generator() const noexcept { return is_list() && list().generator; }
 
 // namespace(): the only thing a template can change.
 struct Space {
@@ -172,7 +177,7 @@ class TextBuilder {
   void append_marked(std::string_view s, bool marked);
   std::size_t size() const noexcept { return text_.size(); }
   const std::string& text() const noexcept { return text_; }
-  Value finish();
+  Value finish(bool safe = false);
   std::pair<std::string, std::vector<TextRange>> release() { return {std::move(text_), std::move(marks_)}; }
   const std::shared_ptr<Budget>& budget() const noexcept { return budget_; }
 
@@ -193,6 +198,8 @@ Value make_list(const std::shared_ptr<Budget>& b, std::vector<Value> items, bool
 Value make_dict(const std::shared_ptr<Budget>& b, std::vector<std::pair<Value, Value>> items);
 // Part of a string by bytes, marks included.
 Value substring(const std::shared_ptr<Budget>& b, const String& s, std::size_t begin, std::size_t end);
+// The text with &, <, >, ' and " as HTML entities, unless it is safe already.
+void append_escaped(TextBuilder& out, const String& s);
 bool is_marked(const String& s, std::size_t byte) noexcept;
 
 bool truthy(const Value& v) noexcept;
