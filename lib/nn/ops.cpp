@@ -1,6 +1,7 @@
 #include "loquor/nn/ops.hpp"
 
 #include <cmath>
+#include <utility>
 
 #include "loquor/kernels/table.hpp"
 
@@ -20,10 +21,12 @@ void for_rows(const Context& ctx, std::size_t rows, const Fn& fn) {
 }
 
 ActRow act_row(Activations& a, std::size_t r) noexcept {
-  const std::size_t blocks = a.cols_ / kBlock;
+  const std::size_t at = r * a.cols_, block = r * (a.cols_ / kBlock);
   const bool quantized = a.compute_ == Compute::quantized && a.cols_ % kBlock == 0;
-  return {a.f32_ + r * a.cols_, quantized ? a.q_ + r * a.cols_ : nullptr, a.d_ + r * blocks, a.ds_ + r * blocks,
-          a.sum_ + r * blocks};
+  return {a.f32_ + at,    quantized ? a.q_ + at : nullptr,
+          a.q2_ + at,     a.d_ + block,
+          a.d2_ + block,  a.ds_ + block,
+          a.sum_ + block, a.sum2_ + block};
 }
 
 void shape(Activations& a, std::size_t rows, std::size_t cols) {
@@ -37,15 +40,32 @@ MatmulArgs matmul_args(const PackedMatrix& w, const Activations& a, TensorView<f
                        const float* bias) {
   LQ_CHECK(w.cols() == a.cols() && y.rows >= a.rows() && y.cols >= w.rows(), Code::internal, "matmul: W ", w.rows(),
            " x ", w.cols(), ", input ", a.rows(), " x ", a.cols(), ", output ", y.rows, " x ", y.cols);
-  return {w.data(), w.panel_bytes(), w.cols(), w.rows(), a.f32_,   a.q_, a.d_,
-          a.ds_,    a.sum_,          a.rows(), y.data,   y.stride, bias, store == Store::add};
+  MatmulArgs m{};
+  m.panels = w.data();
+  m.panel_bytes = w.panel_bytes();
+  m.cols = w.cols();
+  m.rows = w.rows();
+  m.x = a.f32_;
+  m.q = a.q_;
+  m.d = a.d_;
+  m.ds = a.ds_;
+  m.sum = a.sum_;
+  m.q2 = a.q2_;
+  m.d2 = a.d2_;
+  m.sum2 = a.sum2_;
+  m.tokens = a.rows();
+  m.y = y.data;
+  m.ldy = y.stride;
+  m.bias = bias;
+  m.add = store == Store::add;
+  return m;
 }
 
 }  // namespace
 
 std::size_t Activations::bytes_needed(std::size_t rows, std::size_t cols) noexcept {
   const std::size_t n = rows * cols;
-  return align_up(4 * n) + align_up(n) + 3 * align_up(4 * (n / kBlock + rows));
+  return align_up(4 * n) + 2 * align_up(n) + 5 * align_up(4 * (n / kBlock + rows));
 }
 
 Activations::Activations(const Context& ctx, std::size_t max_rows, std::size_t max_cols, Compute compute)
@@ -55,11 +75,15 @@ Activations::Activations(const Context& ctx, std::size_t max_rows, std::size_t m
       compute_(compute) {
   const std::size_t n = max_rows * max_cols, scales = align_up(4 * (n / kBlock + max_rows));
   std::byte* p = storage_.data();
-  f32_ = reinterpret_cast<float*>(p);
-  q_ = reinterpret_cast<std::int8_t*>(p += align_up(4 * n));
-  d_ = reinterpret_cast<float*>(p += align_up(n));
-  ds_ = reinterpret_cast<float*>(p += scales);
-  sum_ = reinterpret_cast<std::int32_t*>(p + scales);
+  const auto part = [&p](std::size_t bytes) { return std::exchange(p, p + bytes); };
+  f32_ = reinterpret_cast<float*>(part(align_up(4 * n)));
+  q_ = reinterpret_cast<std::int8_t*>(part(align_up(n)));
+  q2_ = reinterpret_cast<std::int8_t*>(part(align_up(n)));
+  d_ = reinterpret_cast<float*>(part(scales));
+  d2_ = reinterpret_cast<float*>(part(scales));
+  ds_ = reinterpret_cast<float*>(part(scales));
+  sum_ = reinterpret_cast<std::int32_t*>(part(scales));
+  sum2_ = reinterpret_cast<std::int32_t*>(part(scales));
 }
 
 void set_activations(const Context& ctx, TensorView<const float> x, Activations& a) {
@@ -89,19 +113,28 @@ void layer_norm(const Context& ctx, TensorView<const float> x, const float* w, c
   for_rows(ctx, x.rows, [&](std::size_t r) { k.layer_norm(x.row(r), w, b, x.cols, eps, y.row(r)); });
 }
 
+namespace {
+
+void swiglu_rows(const Context& ctx, TensorView<const float> gate, TensorView<const float> up, std::size_t step,
+                 Activations& a) {
+  const KernelTable& k = ctx.kernels();
+  for_rows(ctx, gate.rows, [&](std::size_t r) {
+    const ActRow row = act_row(a, r);
+    k.swiglu(gate.row(r), up.row(r), step, a.cols(), row.x);
+    if (row.q) k.set_row(row.x, a.cols(), row);
+  });
+}
+
+}  // namespace
+
 void swiglu(const Context& ctx, TensorView<const float> gate_up, Activations& a) {
   shape(a, gate_up.rows, gate_up.cols / 2);
-  const KernelTable& k = ctx.kernels();
-  for_rows(ctx, gate_up.rows, [&](std::size_t r) {
-    const ActRow row = act_row(a, r);
-    k.swiglu(gate_up.row(r), gate_up.row(r) + 16, 32, a.cols(), row);
-  });
+  swiglu_rows(ctx, gate_up, {gate_up.data + 16, gate_up.rows, gate_up.cols, gate_up.stride}, 32, a);
 }
 
 void swiglu(const Context& ctx, TensorView<const float> gate, TensorView<const float> up, Activations& a) {
   shape(a, gate.rows, gate.cols);
-  const KernelTable& k = ctx.kernels();
-  for_rows(ctx, gate.rows, [&](std::size_t r) { k.swiglu(gate.row(r), up.row(r), 16, gate.cols, act_row(a, r)); });
+  swiglu_rows(ctx, gate, up, 16, a);
 }
 
 void gelu(const Context& ctx, TensorView<const float> x, bool tanh_approximation, TensorView<float> y) {

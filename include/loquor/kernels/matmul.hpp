@@ -2,13 +2,16 @@
 // set.
 //
 // Arithmetic per output element, the same in every tile shape (hence bit-identical for one row and for many):
-//   block formats: for each block of 32 in order: acc = fma(float(sum q_w q_a), d_w * d_a, acc); Q4_1 then
+//   block formats: for each block of 32 in order: acc = fma(float(sum q_w q_a), d_w * d_a, acc); the same with the
+//   second
+//                  digits where the block has them (see quantize.hpp; for others it would add an exact zero); Q4_1 then
 //                  acc = fma(m_w, d_a * sum q_a, acc). The integer sums are exact.
 //   plain formats and reference mode: acc = fma(w, x, acc) for k = 0, 1, ...
 #pragma once
 
 #include <type_traits>
 
+#include "loquor/core/config.hpp"
 #include "loquor/quant/panel.hpp"
 #include "loquor/simd/arch.hpp"
 
@@ -18,11 +21,14 @@ namespace lq {
 struct MatmulArgs {
   const std::byte* panels;  // panel 0
   std::size_t panel_bytes, cols, rows;
-  const float* x;           // (tokens, cols), plain formats and reference mode
-  const std::int8_t* q;     // (tokens, cols)
-  const float* d;           // (tokens, cols/32) scale
-  const float* ds;          // (tokens, cols/32) scale * sum of q
-  const std::int32_t* sum;  // (tokens, cols/32) sum of q
+  const float* x;            // (tokens, cols), plain formats and reference mode
+  const std::int8_t* q;      // (tokens, cols)
+  const float* d;            // (tokens, cols/32) scale
+  const float* ds;           // (tokens, cols/32) sum of what q, q2 and their scales stand for
+  const std::int32_t* sum;   // (tokens, cols/32) sum of q
+  const std::int8_t* q2;     // (tokens, cols) second digits
+  const float* d2;           // (tokens, cols/32) their scale; 0: the block has none
+  const std::int32_t* sum2;  // (tokens, cols/32) sum of q2
   std::size_t tokens;
   float* y;  // (tokens, rows), ldy floats apart
   std::size_t ldy;
@@ -101,11 +107,40 @@ struct BlockDot<A, PanelQ8_0> {
   }
 };
 
+// Adds one digit of the activations of block b: q with its scales and sums.
+template <class A, class Panel, int P, int T>
+LQ_ALWAYS_INLINE void add_digit(const Panel* const (&w)[P], const std::int8_t* q, const float* d,
+                                const std::int32_t* sum, const MatmulArgs& m, std::size_t token, std::size_t b,
+                                typename simd::Lanes<A>::F (&acc)[P][T]) noexcept {
+  using L = simd::Lanes<A>;
+  using Dot = BlockDot<A, Panel>;
+  const std::size_t blocks = m.cols / kBlock;
+  const std::int8_t* a[T];
+  typename L::I dot[P][T];
+#pragma GCC unroll 8
+  for (int t = 0; t < T; ++t) {
+    const std::size_t row = token + static_cast<std::size_t>(t);
+    a[t] = q + row * m.cols + b * kBlock;
+    const auto init = Dot::kBias ? L::iset1(-Dot::kBias * sum[row * blocks + b]) : L::izero();
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) dot[p][t] = init;
+  }
+  Dot::template run<P, T>(w, a, dot);
+#pragma GCC unroll 8
+  for (int p = 0; p < P; ++p) {
+    const auto dw = L::from_f16(w[p]->d);
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) {
+      const std::size_t at = (token + static_cast<std::size_t>(t)) * blocks + b;
+      acc[p][t] = L::fma(L::cvt(dot[p][t]), L::mul(dw, L::set1(d[at])), acc[p][t]);
+    }
+  }
+}
+
 // P panels x T tokens of a block format. Registers: P*T int32 and P*T fp32 accumulators, 2P weights, P scales.
 template <class A, class Panel, int P, int T>
 inline void tile_blocks(const MatmulArgs& m, std::size_t panel, std::size_t token) noexcept {
   using L = simd::Lanes<A>;
-  using Dot = BlockDot<A, Panel>;
   const std::size_t blocks = m.cols / kBlock;
   typename L::F acc[P][T];
   for (auto& row : acc)
@@ -113,38 +148,24 @@ inline void tile_blocks(const MatmulArgs& m, std::size_t panel, std::size_t toke
   const Panel* base = reinterpret_cast<const Panel*>(m.panels + panel * m.panel_bytes);
   for (std::size_t b = 0; b < blocks; ++b) {
     const Panel* w[P];
-    const std::int8_t* a[T];
-    typename L::I dot[P][T];
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p) w[p] = base + static_cast<std::size_t>(p) * blocks + b;
-#pragma GCC unroll 8
-    for (int t = 0; t < T; ++t) {
-      const std::size_t row = token + static_cast<std::size_t>(t);
-      a[t] = m.q + row * m.cols + b * kBlock;
-      const auto init = Dot::kBias ? L::iset1(-Dot::kBias * m.sum[row * blocks + b]) : L::izero();
-#pragma GCC unroll 8
-      for (int p = 0; p < P; ++p) dot[p][t] = init;
-    }
     // The same block of the next panels: in L2 by the time this thread gets there.
     if constexpr (T == 1)
       for (std::size_t line = 0; line < sizeof(Panel) * P; line += 64)
         L::prefetch(reinterpret_cast<const std::byte*>(base) + P * m.panel_bytes + b * sizeof(Panel) * P + line);
-    Dot::template run<P, T>(w, a, dot);
+    add_digit<A, Panel, P, T>(w, m.q, m.d, m.sum, m, token, b, acc);
+    bool second = false;
 #pragma GCC unroll 8
-    for (int p = 0; p < P; ++p) {
-      const auto dw = L::from_f16(w[p]->d);
+    for (int t = 0; t < T; ++t) second |= m.d2[(token + static_cast<std::size_t>(t)) * blocks + b] != 0.0f;
+    if (second) add_digit<A, Panel, P, T>(w, m.q2, m.d2, m.sum2, m, token, b, acc);
+    if constexpr (std::is_same_v<Panel, PanelQ4_1>) {
 #pragma GCC unroll 8
-      for (int t = 0; t < T; ++t) {
-        const std::size_t at = (token + static_cast<std::size_t>(t)) * blocks + b;
-        acc[p][t] = L::fma(L::cvt(dot[p][t]), L::mul(dw, L::set1(m.d[at])), acc[p][t]);
-      }
-      if constexpr (std::is_same_v<Panel, PanelQ4_1>) {
+      for (int p = 0; p < P; ++p) {
         const auto mw = L::from_f16(w[p]->m);
 #pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) {
-          const std::size_t at = (token + static_cast<std::size_t>(t)) * blocks + b;
-          acc[p][t] = L::fma(mw, L::set1(m.ds[at]), acc[p][t]);
-        }
+        for (int t = 0; t < T; ++t)
+          acc[p][t] = L::fma(mw, L::set1(m.ds[(token + static_cast<std::size_t>(t)) * blocks + b]), acc[p][t]);
       }
     }
   }

@@ -63,7 +63,8 @@ class PackedMatrix {
   Storage storage_;
 };
 
-// Matmul input: up to max_rows rows of K values, held as fp32 and/or int8 blocks {int8 q[32], fp32 d, int32 sum}.
+// Matmul input: up to max_rows rows of K values, as fp32 and, in quantized mode, as int8 blocks of 32
+// (kernels/quantize.hpp).
 class Activations {
  public:
   Activations() noexcept = default;
@@ -73,13 +74,12 @@ class Activations {
   Compute compute() const noexcept { return compute_; }
   static std::size_t bytes_needed(std::size_t max_rows, std::size_t max_cols) noexcept;
 
-  // Layout details shared with ops.cpp and the kernels: see kernels/matmul_quant.hpp.
+  // What ops.cpp and the kernels share; rows are rows_ of capacity max_rows_.
   Storage storage_;
-  float* f32_ = nullptr;         // (rows, cols)
-  std::int8_t* q_ = nullptr;     // (rows, cols)
-  float* d_ = nullptr;           // (rows, cols/32)
-  float* ds_ = nullptr;          // (rows, cols/32), d * sum
-  std::int32_t* sum_ = nullptr;  // (rows, cols/32)
+  float* f32_ = nullptr;                                // (rows, cols)
+  std::int8_t *q_ = nullptr, *q2_ = nullptr;            // (rows, cols): first and second digits
+  float *d_ = nullptr, *d2_ = nullptr, *ds_ = nullptr;  // (rows, cols/32)
+  std::int32_t *sum_ = nullptr, *sum2_ = nullptr;       // (rows, cols/32)
   std::size_t rows_ = 0, cols_ = 0, max_rows_ = 0, max_cols_ = 0;
   Compute compute_ = Compute::quantized;
 };
