@@ -21,7 +21,7 @@ struct ActRow {
 };
 
 // Blocks whose step exceeds this fraction of the row's root mean square get a second digit.
-inline constexpr float kSecondDigit = 0.025f;
+inline constexpr float kSecondDigit = 0.02f;
 
 namespace kernels {
 
