@@ -201,10 +201,16 @@ class GgufParser {
   [[noreturn]] void bad(const Args&... args) const {
     fail(Code::bad_file, "gguf: ", file_.name_, ": ", args...);
   }
+  // The key or tensor being read, for messages about what lies inside it.
+  std::string within() const { return what_.empty() ? std::string() : str(what_kind_, " '", printable(what_), "': "); }
+  void enter(const char* kind, std::string_view name) noexcept {
+    what_kind_ = kind;
+    what_ = name;
+  }
   std::size_t left() const noexcept { return static_cast<std::size_t>(end_ - at_); }
   template <class T>
   T read(const char* what) {
-    if (left() < sizeof(T)) bad("the file ends in ", what, " (at byte ", at_ - begin_, ")");
+    if (left() < sizeof(T)) bad(within(), "the file ends in ", what, " (at byte ", at_ - begin_, ")");
     const T v = load<T>(at_);
     at_ += sizeof(T);
     return v;
@@ -219,6 +225,8 @@ class GgufParser {
 
   GgufFile& file_;
   const std::byte *begin_, *at_, *end_;
+  const char* what_kind_ = "";
+  std::string_view what_;
 };
 
 std::size_t GgufParser::read_count(const char* what, std::size_t min_bytes, std::size_t limit) {
@@ -230,8 +238,8 @@ std::size_t GgufParser::read_count(const char* what, std::size_t min_bytes, std:
 
 std::string_view GgufParser::read_string(const char* what, std::size_t limit) {
   const auto n = read<std::uint64_t>(what);
-  if (n > left()) bad(what, " of ", n, " bytes at byte ", at_ - begin_, " goes past the end of the file");
-  if (n > limit) bad(what, " of ", n, " bytes is over the limit of ", limit);
+  if (n > left()) bad(within(), what, " of ", n, " bytes at byte ", at_ - begin_, " goes past the end of the file");
+  if (n > limit) bad(within(), what, " of ", n, " bytes is over the limit of ", limit);
   const std::string_view s(reinterpret_cast<const char*>(at_), static_cast<std::size_t>(n));
   at_ += n;
   return s;
@@ -261,7 +269,9 @@ void GgufParser::skip_array(std::string_view key, GgufType element, std::uint64_
 
 void GgufParser::read_entry() {
   GgufFile::Entry e;
+  enter("", {});
   e.key = read_string("a key", kMaxKeyBytes);
+  enter("key", e.key);
   if (e.key.empty()) bad("an empty key at byte ", at_ - begin_);
   const auto type = read<std::uint32_t>("a value's type");
   if (type > static_cast<std::uint32_t>(GgufType::f64)) bad("key '", printable(e.key), "' has value type ", type);
@@ -284,6 +294,8 @@ void GgufParser::read_entry() {
   } else {
     const std::size_t n = scalar_bytes(v.type_);
     if (left() < n) bad("key '", printable(e.key), "' goes past the end of the file");
+    if (v.type_ == GgufType::boolean && static_cast<unsigned>(*at_) > 1)
+      bad("key '", printable(e.key), "' is a boolean of value ", static_cast<unsigned>(*at_));
     v.count_ = 1;
     v.bytes_ = {at_, n};
     at_ += n;
@@ -303,7 +315,9 @@ void GgufParser::read_alignment() {
 
 void GgufParser::read_tensor(std::vector<std::uint64_t>& offsets) {
   GgufTensor t;
+  enter("", {});
   t.name = read_string("a tensor's name", kMaxTensorName);
+  enter("tensor", t.name);
   if (t.name.empty()) bad("a tensor without a name at byte ", at_ - begin_);
   const auto rank = read<std::uint32_t>("a tensor's rank");
   if (rank == 0 || rank > Shape::kMaxRank)
