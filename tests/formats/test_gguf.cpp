@@ -31,7 +31,9 @@ struct Bytes {
   Bytes& u32(std::uint32_t v) { return num(v); }
   Bytes& u64(std::uint64_t v) { return num(v); }
   Bytes& str(std::string_view v) { return u64(v.size()).raw(v); }
-  Bytes& head(std::uint64_t tensors, std::uint64_t keys, std::uint32_t version = 3) { return raw("GGUF").u32(version).u64(tensors).u64(keys); }
+  Bytes& head(std::uint64_t tensors, std::uint64_t keys, std::uint32_t version = 3) {
+    return raw("GGUF").u32(version).u64(tensors).u64(keys);
+  }
   Bytes& key(std::string_view name, std::uint32_t type) { return str(name).u32(type); }
   Bytes& tensor(std::string_view name, std::vector<std::uint64_t> dims, std::uint32_t type, std::uint64_t offset) {
     str(name).u32(static_cast<std::uint32_t>(dims.size()));
@@ -153,15 +155,24 @@ TEST_CASE("wrong files are refused with the key or tensor and what is wrong with
       {one([](Bytes& b) { b.head(0, 2).key("k", 4).u32(1).key("k", 4).u32(1); }), "k"},
       {one([](Bytes& b) { b.head(0, 1).key("general.alignment", 4).u32(0); }), "alignment"},
       {one([](Bytes& b) { b.head(0, 1).key("general.alignment", 4).u32(48); }), "alignment"},
-      {one([](Bytes& b) { b.head(1, 0).tensor("t", {1ull << 40, 1ull << 40}, 0, 0).pad(); }), "t"},
+      {one([](Bytes& b) {
+         b.head(1, 0).tensor("t", {1ull << 40, 1ull << 40}, 0, 0).pad();
+       }),
+       "t"},
       {one([](Bytes& b) { b.head(1, 0).tensor("t", {4}, 0, 0).pad(); }), "t"},
       {one([](Bytes& b) { b.head(1, 0).tensor("t", {4}, 0, ~0ull - 31).pad().raw(std::string(64, 'x')); }), "t"},
       {one([](Bytes& b) { b.head(1, 0).tensor("t", {4}, 0, 4).pad().raw(std::string(64, 'x')); }), "t"},
       {one([](Bytes& b) { b.head(1, 0).tensor("t", {33}, 8, 0).pad().raw(std::string(128, 'x')); }), "t"},
       {one([](Bytes& b) { b.head(1, 0).tensor("t", {4}, 12345, 0).pad().raw(std::string(64, 'x')); }), "12345"},
-      {one([](Bytes& b) { b.head(1, 0).tensor("t", {1, 1, 1, 1, 1}, 0, 0).pad().raw(std::string(64, 'x')); }), "t"},
+      {one([](Bytes& b) {
+         b.head(1, 0).tensor("t", {1, 1, 1, 1, 1}, 0, 0).pad().raw(std::string(64, 'x'));
+       }),
+       "t"},
       {one([](Bytes& b) { b.head(1, 0).tensor("t", {0}, 0, 0).pad().raw(std::string(64, 'x')); }), "t"},
-      {one([](Bytes& b) { b.head(2, 0).tensor("t", {4}, 0, 0).tensor("t", {4}, 0, 32).pad().raw(std::string(64, 'x')); }), "t"},
+      {one([](Bytes& b) {
+         b.head(2, 0).tensor("t", {4}, 0, 0).tensor("t", {4}, 0, 32).pad().raw(std::string(64, 'x'));
+       }),
+       "t"},
   };
   for (const auto& [bytes, names] : cases) {
     INFO("expected to name '" << names << "'");
