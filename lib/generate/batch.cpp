@@ -20,7 +20,8 @@ struct Batch::Impl {
   std::size_t pass_context = 0;
 
   void check(std::span<Session* const> sessions, std::span<Event> events) const;
-  void compute(std::span<Session::Impl* const> waiting);
+  std::vector<Session::Impl*> gather(std::span<Session* const> sessions) const;
+  bool compute(std::span<Session::Impl* const> waiting);
 };
 
 Batch::Batch(std::shared_ptr<const Model> model, std::size_t max_sessions) : impl_(std::make_unique<Impl>()) {
@@ -48,7 +49,29 @@ void Batch::Impl::check(std::span<Session* const> sessions, std::span<Event> eve
            "batch: a session was given twice");
 }
 
-void Batch::Impl::compute(std::span<Session::Impl* const> waiting) {
+// Those that need a pass. A session that is cancelled or over its memory cap ends here; the others go on.
+std::vector<Session::Impl*> Batch::Impl::gather(std::span<Session* const> sessions) const {
+  std::vector<Session::Impl*> waiting;
+  waiting.reserve(sessions.size());
+  for (Session* session : sessions) {
+    Session::Impl& s = *session->impl_;
+    if (s.generation->finish != Finish::none) continue;
+    try {
+      s.check_cancel();
+      if (!s.ready()) s.check_memory(0, 0);
+    } catch (const Error& e) {
+      if (e.code() != Code::cancelled) model->context()->log(LogLevel::warning, e.what());
+      s.end(e.code() == Code::cancelled ? Finish::cancelled : Finish::callback);
+      continue;
+    }
+    s.abandon();
+    if (!s.ready()) waiting.push_back(&s);
+  }
+  return waiting;
+}
+
+// False if one of them was cancelled meanwhile: nothing has been computed then.
+bool Batch::Impl::compute(std::span<Session::Impl* const> waiting) {
   std::vector<PassSegment> segments;
   std::size_t rows = waiting.size(), context = 1;  // a row for each; what is left goes to the prompts in order
   for (Session::Impl* s : waiting) {
@@ -56,7 +79,6 @@ void Batch::Impl::compute(std::span<Session::Impl* const> waiting) {
     const std::size_t left = s->tokens.size() - s->kv.length();
     const std::size_t n = 1 + std::min(left - 1, max_rows - rows);
     rows += n - 1;
-    s->check_memory(0, 0);
     segments.push_back({&s->kv, {s->tokens.data() + s->kv.length(), n}, n == left ? LogitsFor::last : LogitsFor::none});
     context = std::max(context, s->n_ctx);
   }
@@ -66,7 +88,14 @@ void Batch::Impl::compute(std::span<Session::Impl* const> waiting) {
     pass_context = context;
   }
   pass->begin(segments);
-  pass->run();
+  do {
+    for (Session::Impl* s : waiting) {
+      if (!s->wants_cancel()) continue;
+      for (Session::Impl* w : waiting) w->wipe_pages_after(w->kv.length());
+      pass->abandon();
+      return false;
+    }
+  } while (!pass->advance());
   std::size_t row = 0;
   for (std::size_t i = 0; i < waiting.size(); ++i) {
     if (segments[i].logits == LogitsFor::none) continue;
@@ -74,30 +103,21 @@ void Batch::Impl::compute(std::span<Session::Impl* const> waiting) {
     waiting[i]->own_logits.assign(logits.begin(), logits.end());
     waiting[i]->logits = waiting[i]->own_logits;
   }
+  return true;
 }
 
 void Batch::step(std::span<Session* const> sessions, std::span<Event> events) {
   impl_->check(sessions, events);
   std::vector<std::unique_ptr<SessionLock>> locks;
-  std::vector<Session::Impl*> waiting;
   for (std::size_t i = 0; i < sessions.size(); ++i) {
     locks.push_back(std::make_unique<SessionLock>(*sessions[i]->impl_));
     LQ_CHECK(sessions[i]->impl_->generation, Code::invalid_argument, "batch: session ", i, " was not started");
   }
-  for (Session* session : sessions) {
-    Session::Impl& s = *session->impl_;
-    if (s.generation->finish != Finish::none) continue;
-    try {
-      s.check_cancel();
-    } catch (const Error&) {
-      s.end(Finish::cancelled);
-      continue;
-    }
-    s.abandon();
-    if (!s.ready()) waiting.push_back(&s);
-  }
   const auto begin = Clock::now();
-  if (!waiting.empty()) impl_->compute(waiting);
+  for (;;) {
+    const std::vector<Session::Impl*> waiting = impl_->gather(sessions);
+    if (waiting.empty() || impl_->compute(waiting)) break;
+  }
   const double ms = ms_since(begin);
   for (std::size_t i = 0; i < sessions.size(); ++i) {
     Session::Impl& s = *sessions[i]->impl_;

@@ -60,7 +60,7 @@ void Session::start(std::optional<std::span<const std::int32_t>> prompt, Generat
   Generation g(std::move(options), s.model->tokenizer());
   std::size_t reused = s.kv.length();
   if (prompt && g.options.append) {
-    s.tokens.reserve(s.tokens.size() + prompt->size());
+    s.reserve_tokens(prompt->size());
     s.make_room(prompt->size());
     s.abandon();
     s.tokens.insert(s.tokens.end(), prompt->begin(), prompt->end());
@@ -138,8 +138,8 @@ Event Session::Impl::choose() {
     e.logprob = logprobs(model->context()->kernels(), logits, token, g.options.logprobs, g.top);
     e.top = g.top;
   }
-  g.tokens.reserve(g.tokens.size() + 1);
-  tokens.reserve(tokens.size() + 1);
+  if (g.tokens.size() == g.tokens.capacity()) g.tokens.reserve(2 * g.tokens.size() + 16);
+  reserve_tokens(1);
   g.piece = g.stops.feed(g.decoder.feed(token));
   g.text += g.piece;
   make_room(1);

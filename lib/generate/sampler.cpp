@@ -46,6 +46,8 @@ void run_host(const SamplerStage& stage, Candidates& candidates, std::span<const
     c.logit = std::min(c.logit, std::numeric_limits<float>::max());
   }
   candidates.set_unsorted();
+  LQ_CHECK(candidates.max() > -std::numeric_limits<float>::infinity(), Code::invalid_argument,
+           "sampler: a stage forbade all of its ", n, " candidates");
 }
 
 }  // namespace

@@ -29,20 +29,44 @@ Session::Impl::Impl(std::shared_ptr<const Model> m, const SessionOptions& o)
   LQ_CHECK(o.overflow == Overflow::error || (n_ctx >= 4 && o.slide_keep <= n_ctx / 2), Code::invalid_argument,
            "session: sliding keeps ", o.slide_keep, " tokens of a context of ", n_ctx, ", expected at most half");
   check_memory(1, 0);
+  if (o.wipe) tokens.reserve(n_ctx);  // no copy is left behind by growing
 }
 
 Session::Impl::~Impl() {
   abandon();
   if (!options.wipe) return;
-  for (std::size_t i = 0; i < kv.page_count(); ++i)
+  wipe_pages_after(0);
+  explicit_bzero(tokens.data(), tokens.capacity() * sizeof(tokens[0]));
+  explicit_bzero(own_logits.data(), own_logits.capacity() * sizeof(own_logits[0]));
+}
+
+void Session::Impl::wipe_pages_after(std::size_t n) noexcept {
+  if (!options.wipe) return;
+  for (std::size_t i = (n + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens; i < kv.page_count(); ++i)
     if (!kv.page_shared(i)) explicit_bzero(kv.pages()[i], kv.layout().bytes_per_page());
 }
 
-void Session::Impl::check_cancel() {
+void Session::Impl::forget(std::size_t n) noexcept {
+  wipe_pages_after(n);
+  kv.truncate(n);
+}
+
+void Session::Impl::reserve_tokens(std::size_t more) {
+  const std::size_t wanted = tokens.size() + more;
+  if (wanted > tokens.capacity()) tokens.reserve(std::max(wanted, std::min(wanted + wanted / 2, n_ctx)));
+}
+
+bool Session::Impl::wants_cancel() const noexcept {
   // The handle is the generation's: once that has ended it stops nothing any more.
   const bool handle = generation && generation->finish == Finish::none && generation->options.cancel &&
                       generation->options.cancel->load(std::memory_order_relaxed);
-  if (cancelled.exchange(false, std::memory_order_relaxed) || handle) fail(Code::cancelled, "session: cancelled");
+  return handle || cancelled.load(std::memory_order_relaxed);
+}
+
+void Session::Impl::check_cancel() {
+  if (!wants_cancel()) return;
+  cancelled.store(false, std::memory_order_relaxed);
+  fail(Code::cancelled, "session: cancelled");
 }
 
 void Session::Impl::check_tokens(std::span<const std::int32_t> ids) const {
@@ -66,14 +90,17 @@ std::size_t Session::Impl::chunk() const noexcept {
 }
 
 void Session::Impl::abandon() noexcept {
-  if (running) running->abandon();
+  if (running) {
+    wipe_pages_after(kv.length());
+    running->abandon();
+  }
   running = nullptr;
 }
 
 void Session::Impl::cut(std::size_t n) noexcept {
   abandon();
   if (n < tokens.size()) tokens.resize(n);
-  if (kv.length() > n) kv.truncate(n);
+  if (kv.length() > n) forget(n);
   logits = {};
 }
 
@@ -88,7 +115,7 @@ void Session::Impl::make_room(std::size_t n) {
   const std::size_t drop = std::min(movable, std::max(movable / 2, tokens.size() + n - n_ctx));
   tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(keep),
                tokens.begin() + static_cast<std::ptrdiff_t>(keep + drop));
-  kv.truncate(keep);  // what moved down sits at new positions and is computed again
+  if (kv.length() > keep) forget(keep);  // what moved down sits at new positions and is computed again
   logits = {};
 }
 
@@ -246,7 +273,7 @@ void Session::feed(std::span<const std::int32_t> tokens) {
   if (tokens.empty()) return;
   s.check_cancel();
   const std::vector<std::int32_t> before = s.tokens;
-  s.tokens.reserve(s.tokens.size() + tokens.size());
+  s.reserve_tokens(tokens.size());
   s.make_room(tokens.size());
   s.abandon();
   s.tokens.insert(s.tokens.end(), tokens.begin(), tokens.end());
@@ -277,7 +304,7 @@ void Session::eval(std::span<const std::int32_t> tokens,
   const std::size_t piece = std::min(kPiece, tokens.size());
   Decoder::Pass pass(s.model->decoder(), piece, piece, s.n_ctx);
   s.logits = {};
-  s.tokens.reserve(s.tokens.size() + tokens.size());
+  s.reserve_tokens(tokens.size());
   for (std::size_t at = 0; at < tokens.size(); at += piece) {
     const PassSegment segment{&s.kv, tokens.subspan(at, std::min(piece, tokens.size() - at)), LogitsFor::all};
     s.check_memory(segment.tokens.size(), pass.nbytes());

@@ -59,11 +59,16 @@ struct Session::Impl {
 
   // Throws Error{cancelled}, once, if cancel() was called or the generation's handle is set.
   void check_cancel();
+  bool wants_cancel() const noexcept;  // would check_cancel() throw?
   // Room for n more tokens, sliding if the session does that. Throws Error{context_full}.
   void make_room(std::size_t n);
   // Replaces the tokens, keeping the cache of the common prefix; returns its length.
   std::size_t replace(std::span<const std::int32_t> wanted);
   void cut(std::size_t n) noexcept;
+  // kv.truncate(n), after overwriting what that frees if the session wipes.
+  void forget(std::size_t n) noexcept;
+  void wipe_pages_after(std::size_t n) noexcept;
+  void reserve_tokens(std::size_t more);  // room for so many more, growing by half at least
   void abandon() noexcept;
   bool ready() const noexcept { return kv.length() == tokens.size() && !logits.empty(); }
   // Works towards ready() until the deadline; true if it is. At least one unit is done.

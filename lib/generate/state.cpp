@@ -124,8 +124,11 @@ void load_state(Session::Impl& s, std::span<const std::byte> data, const std::st
   s.abandon();
   s.generation.reset();
   s.logits = {};
+  s.forget(0);
   s.kv = std::move(kv);
   s.tokens.swap(tokens);
+  if (!s.options.wipe) return;
+  explicit_bzero(tokens.data(), tokens.capacity() * sizeof(tokens[0]));
 }
 
 }  // namespace

@@ -94,3 +94,64 @@ TEST_CASE("a batch refuses strangers, doubles and sessions that were not started
   CHECK(step({&a, &b, &stranger}) == Code::invalid_argument);
   CHECK(step({&a}) == Code::ok);
 }
+
+namespace {
+
+// Runs everything on the caller's thread and cancels a session at one of its calls, in the middle of a pass.
+struct Interrupt {
+  lq::Session* session = nullptr;
+  int calls_left = 0;
+
+  static void parallel_for(void* user, std::size_t n, void (*fn)(void*, std::size_t), void* task) {
+    auto& self = *static_cast<Interrupt*>(user);
+    if (self.session && --self.calls_left == 0) self.session->cancel();
+    for (std::size_t i = 0; i < n; ++i) fn(task, i);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("cancelling one session in the middle of a batch's pass takes effect in that pass", "[generate]") {
+  Interrupt interrupt;
+  lq::ContextOptions o = with_threads(2);
+  o.threads.parallel_for = Interrupt::parallel_for;
+  o.threads.parallel_for_user = &interrupt;
+  const LoadedTiny tiny({}, o);
+  const Tokens prompt = some_tokens(60);
+  const Tokens expected = alone(tiny, prompt, 3);
+  lq::Session good(tiny.model), cancelled(tiny.model);
+  good.start(prompt, random_options(20, 3));
+  cancelled.start(prompt, random_options(20, 4));
+  lq::Batch batch(tiny.model, 2);
+  lq::Session* both[] = {&good, &cancelled};
+  lq::Event events[2];
+  interrupt.calls_left = 5;
+  interrupt.session = &cancelled;
+  batch.step(both, events);
+  REQUIRE(interrupt.calls_left < 0);
+  CHECK(events[1].finish == lq::Finish::cancelled);
+  REQUIRE(events[0].kind == lq::EventKind::token);
+  Tokens said = {events[0].token};
+  while (batch.step(both, events), events[0].kind == lq::EventKind::token) said.push_back(events[0].token);
+  CHECK(said == expected);
+  cancelled.start(prompt, random_options(20, 3));  // the next call works
+  CHECK(run(cancelled).tokens == expected);
+}
+
+TEST_CASE("a session over its memory cap ends alone", "[generate]") {
+  const LoadedTiny tiny;
+  const Tokens prompt = some_tokens(60);
+  lq::SessionOptions o;
+  o.memory_cap = tiny.model->decoder()->kv_layout(o.kv_type).bytes_per_page();  // one page of 64 positions
+  lq::Session good(tiny.model), capped(tiny.model, o);
+  good.start(prompt, random_options(20, 3));
+  capped.start(prompt, random_options(20, 3));
+  lq::Batch batch(tiny.model, 2);
+  lq::Session* both[] = {&good, &capped};
+  lq::Event events[2];
+  Tokens said;
+  while (batch.step(both, events), events[0].kind == lq::EventKind::token) said.push_back(events[0].token);
+  CHECK(said == alone(tiny, prompt, 3));
+  CHECK(events[1].finish == lq::Finish::callback);
+  CHECK(capped.output_tokens().size() == 5);  // sampled after 60 to 64 positions
+}

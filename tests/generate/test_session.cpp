@@ -3,6 +3,7 @@
 #include <unistd.h>
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <thread>
 
@@ -327,6 +328,57 @@ TEST_CASE("one session's tokens do not show in another's results", "[generate]")
     quiet.feed(Tokens{some_tokens(50)[i]});
   }
   CHECK(same_bits(logits_of(quiet), expected));
+}
+
+namespace {
+
+// Counts freed buffers of one size, and those among them that still hold something.
+struct Watch {
+  std::size_t size = 0, freed = 0, dirty = 0;
+
+  static void* allocate(void*, std::size_t bytes, std::size_t alignment) {
+    return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  }
+  static void release(void* user, void* p, std::size_t bytes, std::size_t) {
+    auto& self = *static_cast<Watch*>(user);
+    if (bytes == self.size) {
+      const char* c = static_cast<const char*>(p);
+      ++self.freed;
+      self.dirty += std::any_of(c, c + bytes, [](char x) { return x != 0; });
+    }
+    std::free(p);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a session that wipes frees no page of its cache unwiped", "[generate]") {
+  Watch watch;
+  lq::ContextOptions o = with_threads(1);
+  o.allocator = {Watch::allocate, Watch::release, &watch};
+  const LoadedTiny tiny({}, o);
+  for (const bool wipe : {false, true}) {
+    watch = {};
+    lq::SessionOptions so;
+    so.wipe = wipe;
+    so.n_ctx = 200;
+    so.overflow = lq::Overflow::slide;
+    watch.size = tiny.model->decoder()->kv_layout(so.kv_type).bytes_per_page();
+    {
+      lq::Session s(tiny.model, so);
+      s.feed(some_tokens(150));
+      const auto state = s.save();
+      s.rewind(3);
+      s.load(state);
+      s.load(state);
+      s.feed(some_tokens(100));
+      s.start(some_tokens(200, 2), random_options(1));
+      for (int i = 0; i < 5; ++i) s.step(0);  // given up in the middle of a pass
+    }
+    INFO("wipe " << wipe);
+    CHECK(watch.freed >= 8);
+    CHECK((watch.dirty == 0) == wipe);
+  }
 }
 
 namespace {
