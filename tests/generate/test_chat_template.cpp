@@ -261,6 +261,18 @@ TEST_CASE("hostile templates end soon, with an error and not with the host", "[c
       "{{ (-1) ** 100000000001 + 1 / 0 }}",
       "{{ 'a'.zfill(1000000000) }}",
       "{{ [1] | batch(1000000000, 0) | list }}{{ 1 / 0 }}",
+      "{% set " + repeat("(", 100000) + "a" + repeat(")", 100000) + " = 1 %}",
+      "{% for " + repeat("(", 100000) + "a in [1] %}{% endfor %}",
+      "{% set ns = namespace(l=[1], m=[1]) %}{% for i in range(60) %}{% set ns.l = [ns.l, ns.l] %}"
+      "{% set ns.m = [ns.m, ns.m] %}{% endfor %}{{ ns.l == ns.m }}",
+      "{% set ns = namespace(l=[1], m=[1]) %}{% for i in range(60) %}{% set ns.l = [ns.l] %}{% set ns.m = [ns.m] %}"
+      "{% endfor %}{{ ns.l < ns.m }}",
+      "{{ ('a' * 3000000).find('a' * 1500000 ~ 'b') }}{{ 1 / 0 }}",
+      "{{ ('a' * 3000000).rfind('b' ~ 'a' * 1500000) }}{{ 1 / 0 }}",
+      "{{ ('a' * 3000000).count('a' * 1500000 ~ 'b') }}{{ 1 / 0 }}",
+      "{{ ('a' * 3000000).split('a' * 1500000 ~ 'b') }}{{ 1 / 0 }}",
+      "{{ ('a' * 3000000) | replace('a' * 1500000 ~ 'b', '') }}{{ 1 / 0 }}",
+      "{{ ('a' * 1500000 ~ 'b') in 'a' * 3000000 }}{{ 1 / 0 }}",
   };
   for (const std::string& source : hostile) {
     INFO(source.substr(0, 100));

@@ -151,7 +151,7 @@ Value Interpreter::item(const Value& object, const Value& key) {
     if (i < 0 || i >= count) return Value();
     if (!text) return object.list().items[static_cast<std::size_t>(i)];
     const String& s = object.str();
-    budget_->step(s.text.size() / 16);
+    budget_->step(s.text.size() / 8);
     std::size_t at = 0;
     for (std::int64_t k = 0; k < i; ++k) at += char_length(s.text, at);
     return substring(budget_, s, at, at + char_length(s.text, at));
@@ -277,8 +277,7 @@ bool Interpreter::compare(Op op, const Value& a, const Value& b) {
 bool Interpreter::contains(const Value& container, const Value& v) {
   if (container.is_string()) {
     if (!v.is_string()) wrong(lq::str("'in <string>' requires string as left operand, not ", type_name(v)));
-    budget_->step(container.str().text.size() / 64);
-    return container.str().text.find(v.str().text) != std::string::npos;
+    return find_text(*budget_, container.str().text, v.str().text) != std::string::npos;
   }
   if (container.is_dict()) return container.dict().find(v) != nullptr;
   const std::vector<Value> items = iterate(container);

@@ -133,7 +133,7 @@ Value f_replace(Interpreter& in, const Value& v, Args& args) {
   TextBuilder out(in.budget());
   std::size_t at = 0;
   while (left != 0 && !old.empty()) {
-    const std::size_t found = text.find(old, at);
+    const std::size_t found = find_text(*in.budget(), text, old, at);
     if (found == std::string::npos) break;
     in.budget()->step();
     out.append(s.str(), at, found);
@@ -489,7 +489,8 @@ constexpr TestRow kTests[] = {
     {"in",
      [](Interpreter& in, const Value& v, Args& a) {
        const Value& c = other(in, a);
-       if (c.is_string()) return v.is_string() && c.str().text.find(v.str().text) != std::string::npos;
+       if (c.is_string())
+         return v.is_string() && find_text(*in.budget(), c.str().text, v.str().text) != std::string::npos;
        const auto items = in.iterate(c);
        return std::any_of(items.begin(), items.end(), [&](const Value& x) { return equal(x, v); });
      }},

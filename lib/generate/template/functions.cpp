@@ -93,7 +93,7 @@ Value split(Interpreter& in, const String& s, const CallArguments& args, bool fr
   if (from_right) {
     for (std::size_t end = s.text.size();
          end >= d.size() && (limit < 0 || static_cast<std::int64_t>(cuts.size()) < limit);) {
-      const std::size_t at = s.text.rfind(d, end - d.size());
+      const std::size_t at = find_last_text(*in.budget(), std::string_view(s.text).substr(0, end), d);
       if (at == std::string::npos) break;
       cuts.push_back(at);
       end = at;
@@ -101,7 +101,7 @@ Value split(Interpreter& in, const String& s, const CallArguments& args, bool fr
     std::reverse(cuts.begin(), cuts.end());
   } else {
     for (std::size_t at = 0; limit < 0 || static_cast<std::int64_t>(cuts.size()) < limit; at += d.size()) {
-      at = s.text.find(d, at);
+      at = find_text(*in.budget(), s.text, d, at);
       if (at == std::string::npos) break;
       cuts.push_back(at);
     }
@@ -129,7 +129,7 @@ Value split_lines(Interpreter& in, const String& s) {
 
 Value partition(Interpreter& in, const String& s, const String& sep, bool right) {
   const auto& b = in.budget();
-  const std::size_t at = right ? s.text.rfind(sep.text) : s.text.find(sep.text);
+  const std::size_t at = right ? find_last_text(*b, s.text, sep.text) : find_text(*b, s.text, sep.text);
   if (at == std::string::npos) {
     const Value whole = substring(b, s, 0, s.text.size()), none = in.string("");
     return make_list(b, right ? std::vector<Value>{none, none, whole} : std::vector<Value>{whole, none, none}, true);
@@ -224,11 +224,15 @@ Value call_string_method(Interpreter& in, const Value& self, std::string_view na
     const std::string& what = text_argument(in, args, 0, "").text;
     if (name == "count") {
       std::int64_t n = 0;
-      for (std::size_t at = 0; !what.empty() && (at = s.text.find(what, at)) != std::string::npos; at += what.size())
+      for (std::size_t at = 0; !what.empty() && (at = find_text(*in.budget(), s.text, what, at)) != std::string::npos;
+           at += what.size()) {
+        in.budget()->step();
         ++n;
+      }
       return Value::integer(what.empty() ? static_cast<std::int64_t>(count_chars(s.text)) + 1 : n);
     }
-    const std::size_t at = name == "rfind" ? s.text.rfind(what) : s.text.find(what);
+    const std::size_t at =
+        name == "rfind" ? find_last_text(*in.budget(), s.text, what) : find_text(*in.budget(), s.text, what);
     if (at == std::string::npos && name == "index") in.wrong("substring not found");
     return Value::integer(
         at == std::string::npos ? -1 : static_cast<std::int64_t>(count_chars(std::string_view(s.text).substr(0, at))));

@@ -311,6 +311,7 @@ NodePtr Parser::with_statement() {
 NodePtr Parser::tuple(bool conditional, bool target) {
   const auto item = [&]() -> NodePtr {
     if (!target) return expression(conditional);
+    const Level level(*this);
     NodePtr n;
     if (accept_op("(")) {
       n = tuple(false, true);

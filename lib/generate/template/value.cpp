@@ -181,6 +181,38 @@ bool truthy(const Value& v) noexcept {
   }
 }
 
+namespace {
+
+// Compares at one place and charges what that took beyond a byte or two.
+bool starts_at(Budget& b, const char* at, std::string_view what) {
+  const auto same = std::mismatch(what.begin(), what.end(), at).first - what.begin();
+  if (same >= 16) b.step(static_cast<std::uint64_t>(same) / 16);
+  return static_cast<std::size_t>(same) == what.size();
+}
+
+}  // namespace
+
+std::size_t find_text(Budget& b, std::string_view s, std::string_view what, std::size_t from) {
+  if (what.empty()) return from <= s.size() ? from : s.npos;
+  const std::size_t begin = from;
+  while ((from = s.find(what[0], from)) != s.npos && what.size() <= s.size() - from) {
+    if (starts_at(b, s.data() + from, what)) break;
+    ++from;
+  }
+  const bool found = from != s.npos && what.size() <= s.size() - from;
+  b.step(((found ? from : s.size()) - std::min(begin, s.size())) / 64);
+  return found ? from : s.npos;
+}
+
+std::size_t find_last_text(Budget& b, std::string_view s, std::string_view what) {
+  if (what.size() > s.size()) return s.npos;
+  std::size_t at = s.size() - what.size() + 1;
+  bool found = false;
+  while (!found && at-- > 0) found = what.empty() || (s[at] == what[0] && starts_at(b, s.data() + at, what));
+  b.step((s.size() - (found ? at : 0)) / 64);
+  return found ? at : s.npos;
+}
+
 bool equal(const Value& a, const Value& b) {
   if (a.is_number() && b.is_number())
     return a.is_integer() && b.is_integer() ? a.as_integer() == b.as_integer() : a.as_double() == b.as_double();
@@ -190,13 +222,17 @@ bool equal(const Value& a, const Value& b) {
     case Kind::none:
       return true;
     case Kind::string:
+      if (a.str().text.size() != b.str().text.size()) return false;
+      a.str().charge.step(a.str().text.size() / 64);
       return a.str().text == b.str().text;
     case Kind::list:
     case Kind::tuple:
+      a.list().charge.step(1);
       return std::equal(a.list().items.begin(), a.list().items.end(), b.list().items.begin(), b.list().items.end(),
                         equal);
     case Kind::dict: {
       if (a.dict().items.size() != b.dict().items.size()) return false;
+      a.dict().charge.step(1 + a.dict().items.size() * a.dict().items.size() / 8);  // each key is looked for
       for (const auto& [k, v] : a.dict().items) {
         const Value* other = b.dict().find(k);
         if (!other || !equal(v, *other)) return false;
@@ -212,9 +248,11 @@ bool less(const Value& a, const Value& b) {
   if (a.is_number() && b.is_number())
     return a.is_integer() && b.is_integer() ? a.as_integer() < b.as_integer() : a.as_double() < b.as_double();
   if (a.is_string() && b.is_string()) return a.str().text < b.str().text;  // UTF-8 keeps the order of code points
-  if (a.is_list() && a.kind == b.kind)
+  if (a.is_list() && a.kind == b.kind) {
+    a.list().charge.step(1);
     return std::lexicographical_compare(a.list().items.begin(), a.list().items.end(), b.list().items.begin(),
                                         b.list().items.end(), less);
+  }
   fail(Code::template_error, "template: '<' not supported between '", type_name(a), "' and '", type_name(b), "'");
 }
 

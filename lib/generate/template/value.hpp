@@ -49,6 +49,9 @@ class Charge {
   ~Charge() {
     if (budget_) budget_->give(bytes_);
   }
+  void step(std::uint64_t n) const {
+    if (budget_) budget_->step(n);
+  }
 
  private:
   std::shared_ptr<Budget> budget_;
@@ -202,8 +205,13 @@ Value substring(const std::shared_ptr<Budget>& b, const String& s, std::size_t b
 void append_escaped(TextBuilder& out, const String& s);
 bool is_marked(const String& s, std::size_t byte) noexcept;
 
+// Where `what` begins in `s`, at `from` or after it (for the last: anywhere); npos if nowhere. What a hostile pair of
+// strings makes slow ends with the budget.
+std::size_t find_text(Budget& b, std::string_view s, std::string_view what, std::size_t from = 0);
+std::size_t find_last_text(Budget& b, std::string_view s, std::string_view what);
+
 bool truthy(const Value& v) noexcept;
-bool equal(const Value& a, const Value& b);
+bool equal(const Value& a, const Value& b);  // takes steps: lists that share their parts can be huge
 // < of two numbers, strings or lists; throws Error{template_error} for others.
 bool less(const Value& a, const Value& b);
 const char* type_name(const Value& v) noexcept;  // Python's: "str", "dict", ...
