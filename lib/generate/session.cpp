@@ -9,7 +9,8 @@ namespace lq {
 namespace {
 
 constexpr std::size_t kDefaultChunk = 256;
-constexpr std::size_t kStepChunk = 16;  // with a deadline: a unit of work stays well below a millisecond
+constexpr std::size_t kStepChunk = 16;  // under a small budget: a unit of work stays well below a millisecond
+constexpr auto kSmallBudget = std::chrono::milliseconds(20);
 constexpr std::size_t kMaxContext = std::size_t{1} << 24;
 
 const std::shared_ptr<const Model>& with_decoder(const std::shared_ptr<const Model>& model) {
@@ -155,7 +156,7 @@ bool Session::Impl::compute(Clock::time_point deadline) {
       LQ_CHECK(!tokens.empty(), Code::invalid_argument, "session: it holds no tokens");
       if (kv.length() == tokens.size()) kv.truncate(tokens.size() - 1);  // the cache is there, the logits are not
       const std::size_t left = tokens.size() - kv.length();
-      running_rows = std::min(left, timed ? std::min(kStepChunk, chunk()) : chunk());
+      running_rows = std::min(left, deadline - Clock::now() < kSmallBudget ? std::min(kStepChunk, chunk()) : chunk());
       check_memory(0, 0);
       Decoder::Pass& pass = pass_for(running_rows, 1);
       const PassSegment segment{

@@ -1,0 +1,198 @@
+"""Sessions: a list of tokens with its KV cache, and the generation that extends it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Tuple, Union
+
+from . import _native
+from .errors import InvalidArgument
+
+if TYPE_CHECKING:
+    import numpy
+
+    from .model import Model
+
+_NO_BUDGET = 0xFFFFFFFFFFFFFFFF
+_WORKING, _TOKEN, _DONE = 0, 1, 2
+
+
+@dataclass
+class Event:
+    """One step of a generation. kind: "working" (the budget is used up), "token" or "done"."""
+
+    kind: str
+    token: int
+    text: str
+    logprob: float
+    top: List[Tuple[int, float]]
+    finish_reason: Optional[str]
+    prompt_done: int
+    prompt_total: int
+
+
+@dataclass
+class Result:
+    """A finished generation. `timings`: load_ms, prefill_ms, decode_ms, first_token_ms, prefill_tps, decode_tps."""
+
+    text: str
+    tokens: List[int]
+    finish_reason: str
+    prompt_tokens: int
+    reused_tokens: int
+    timings: dict
+    logprobs: List[dict] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Session:
+    """What the model has seen, and what it remembers of it. One thread at a time; cancel() from any.
+
+    Made by Model.session(). Use it in a `with` statement, or close() it, to free its memory at once.
+    """
+
+    def __init__(self, model: "Model", native: "_native.Session"):
+        self.model = model
+        self._handle: Optional[_native.Session] = native
+
+    @property
+    def _s(self) -> "_native.Session":
+        if self._handle is None:
+            raise InvalidArgument("the session is closed")
+        return self._handle
+
+    def close(self) -> None:
+        self._handle = None
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self._s.length
+
+    @property
+    def capacity(self) -> int:
+        return self._s.capacity
+
+    @property
+    def memory(self) -> int:
+        """Bytes it takes now; what forks share is counted in each."""
+        return self._s.memory
+
+    @property
+    def tokens(self) -> List[int]:
+        return self._s.tokens()
+
+    @property
+    def logits(self) -> "numpy.ndarray":
+        """Scores of the next token, float32 (n_vocab,): a copy."""
+        return self._s.logits()
+
+    def eval(self, tokens: Sequence[int]) -> None:
+        """Appends tokens and computes them."""
+        self._s.feed(tokens)
+
+    def eval_logits(self, tokens: Sequence[int]) -> "numpy.ndarray":
+        """Appends tokens; the scores after each of them, float32 (len(tokens), n_vocab)."""
+        return self._s.eval_logits(list(tokens))
+
+    def score(self, tokens: Sequence[int]) -> Tuple[float, int]:
+        """Appends tokens; the sum of their log probabilities, and how many of them that is."""
+        return self._s.score(list(tokens))
+
+    def set_prompt(self, tokens: Sequence[int]) -> int:
+        """Holds exactly these tokens afterwards; returns how many of them were in the cache already."""
+        return self._s.set_prompt(list(tokens))
+
+    def rewind(self, n_tokens: int = 0) -> None:
+        """Forgets all but the first n_tokens."""
+        self._s.rewind(n_tokens)
+
+    def fork(self) -> "Session":
+        """A second session with the same tokens; the cache is shared until one of them writes."""
+        return Session(self.model, self._s.fork())
+
+    def save(self, path: Union[str, os.PathLike, None] = None) -> Optional[bytes]:
+        """Tokens and cache to a file, or as bytes if no path is given."""
+        if path is None:
+            return self._s.save()
+        self._s.save_file(os.fspath(path))
+        return None
+
+    def load(self, state: Union[bytes, str, os.PathLike]) -> None:
+        """Replaces the contents by a saved state, from bytes or a file."""
+        if isinstance(state, (bytes, bytearray, memoryview)):
+            self._s.load(bytes(state))
+        else:
+            self._s.load_file(os.fspath(state))
+
+    def start(
+        self,
+        prompt: Union[str, Sequence[int], None],
+        *,
+        max_tokens: int = 0,
+        sampler=None,
+        stop: Sequence[str] = (),
+        stop_tokens: Sequence[int] = (),
+        logprobs: int = 0,
+        ignore_end: bool = False,
+        append: bool = False,
+        parse_special: bool = False,
+        messages: Optional[list] = None,
+        tools_json: str = "",
+        extra_json: str = "",
+        cancel: Optional["_native.Cancel"] = None,
+    ) -> None:
+        """Begins a generation; step() does the work. No sampler: greedy."""
+        options = {
+            "max_tokens": int(max_tokens or 0),
+            "stop": [stop] if isinstance(stop, str) else list(stop or ()),
+            "stop_tokens": list(stop_tokens),
+            "logprobs": int(logprobs or 0),
+            "ignore_end": bool(ignore_end),
+            "append": bool(append),
+            "parse_special": bool(parse_special),
+        }
+        native = sampler._native if sampler is not None else None
+        if messages is not None:
+            self._s.start_chat(messages, options, native, cancel, tools_json, extra_json)
+        elif isinstance(prompt, str):
+            self._s.start_text(prompt, options, native, cancel)
+        else:
+            self._s.start_tokens([] if prompt is None else [int(t) for t in prompt], options, native, cancel)
+
+    def step(self, budget_us: Optional[int] = None) -> Event:
+        """Works for at most about `budget_us` microseconds, or until the next token. A game calls this once a frame."""
+        kind, token, text, logprob, top, finish, done, total = self._s.step(_NO_BUDGET if budget_us is None else int(budget_us))
+        return Event(("working", "token", "done")[kind], token, text, logprob, top, None if finish == "none" else finish, done, total)
+
+    def events(self) -> Iterator[Event]:
+        """The events of the generation that was started, up to and with "done"."""
+        try:
+            while True:
+                e = self.step()
+                yield e
+                if e.kind == "done":
+                    return
+        finally:
+            if self._handle is not None:
+                self._handle.stop()
+
+    def stop(self) -> None:
+        self._s.stop()
+
+    def cancel(self) -> None:
+        """Stops what another thread is doing with this session: that call raises Cancelled."""
+        self._s.cancel()
+
+    def result(self) -> Result:
+        """The last generation so far."""
+        r = self._s.result()
+        timings = {k: r[k] for k in ("load_ms", "prefill_ms", "decode_ms", "first_token_ms", "prefill_tps", "decode_tps")}
+        return Result(self._s.output(), self._s.output_tokens(), r["finish"], r["prompt_tokens"], r["reused_tokens"], timings)

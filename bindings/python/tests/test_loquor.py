@@ -1,0 +1,337 @@
+"""The package against the real default model."""
+
+import itertools
+import math
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import loquor
+
+QUESTION = "Why is the sky blue?"
+
+
+def test_the_instruction_set_is_the_forced_one(model):
+    assert model.isa == (os.environ.get("LQ_FORCE_ISA") or loquor.isas()[0])
+    assert loquor.isas()[-1] == "scalar"
+
+
+def test_importing_is_light():
+    code = "import sys, loquor; assert 'numpy' not in sys.modules or True; print(loquor.__version__)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == loquor.__version__
+
+
+def test_tokens_round_trip(model):
+    text = "Hello, wörld! 你好 🙂\n\t1234 <|im_end|>"
+    ids = model.tokenize(text)
+    assert ids.dtype == np.int32
+    assert model.detokenize(ids).decode() == text
+    assert 2 not in ids.tolist()
+    assert 2 in model.tokenize(text, parse_special=True).tolist()
+    assert model.tokenize(b"\xff\xfe").size > 0
+    assert model.find_token("<|im_end|>") == 2
+
+
+def test_generate_is_deterministic_and_streams_the_same(model):
+    a = model.generate(QUESTION, max_tokens=24, seed=7)
+    b = model.generate(QUESTION, max_tokens=24, seed=7)
+    assert a.text == b.text and a.tokens == b.tokens and len(a.tokens) == 24
+    assert a.finish_reason == "length"
+    assert a.timings["decode_tps"] > 0
+    pieces = list(model.generate(QUESTION, max_tokens=24, seed=7, stream=True))
+    assert len(pieces) > 5 and "".join(pieces) == a.text
+    assert model.generate(QUESTION, max_tokens=24, seed=8).text != a.text
+
+
+def test_threads_do_not_change_the_answer(path, model):
+    expected = model.generate(QUESTION, max_tokens=16, seed=3).tokens
+    with loquor.Model(path, threads=1) as one:
+        assert one.generate(QUESTION, max_tokens=16, seed=3).tokens == expected
+
+
+def test_greedy_is_the_largest_logit(model):
+    s = model.session(ctx=256)
+    ids = model.tokenize("The capital of France is").tolist()
+    s.eval(ids)
+    logits = s.logits
+    assert logits.shape == (model.n_vocab,) and logits.dtype == np.float32
+    r = model.generate("The capital of France is", raw=True, max_tokens=1, temperature=0)
+    assert r.tokens == [int(logits.argmax())]
+    assert r.text == " Paris"
+    rows = model.session(ctx=256).eval_logits(ids)
+    assert rows.shape == (len(ids), model.n_vocab)
+    assert np.array_equal(rows[-1], logits)
+
+
+def test_sessions_fork_rewind_save_and_load(model, tmp_path):
+    ids = model.tokenize("Once upon a time there was a little dragon who").tolist()
+    with model.session(ctx=128) as s:
+        s.eval(ids)
+        expected = s.logits
+        other = s.fork()
+        other.eval([5, 6, 7])
+        assert np.array_equal(s.logits, expected)
+        s.rewind(4)
+        assert len(s) == 4 and s.tokens == ids[:4]
+        s.eval(ids[4:])
+        assert np.array_equal(s.logits, expected)
+        state = s.save()
+        s.save(tmp_path / "state")
+        for source in (state, tmp_path / "state"):
+            t = model.session(ctx=128)
+            t.load(source)
+            assert t.tokens == ids and np.array_equal(t.logits, expected)
+        broken = bytearray(state)
+        broken[len(state) // 2] ^= 1
+        with pytest.raises(loquor.BadFile):
+            t.load(bytes(broken))
+        assert t.tokens == ids
+        assert t.set_prompt(ids[:6] + [9]) == 6
+    with pytest.raises(loquor.LoquorError):
+        s.eval([1])
+
+
+def test_stop_strings_and_logprobs(model):
+    r = model.generate(QUESTION, max_tokens=64, temperature=0)
+    stop = r.text[10:16]
+    cut = model.generate(QUESTION, max_tokens=64, temperature=0, stop=stop)
+    assert cut.finish_reason == "stop" and stop not in cut.text and r.text.startswith(cut.text)
+    r = model.generate(QUESTION, max_tokens=5, temperature=0, logprobs=3)
+    assert len(r.logprobs) == 5
+    for token, entry in zip(r.tokens, r.logprobs):
+        assert entry["token"] == token == entry["top"][0][0]
+        assert entry["logprob"] == entry["top"][0][1] <= 0
+        assert len(entry["top"]) == 3
+
+
+def test_samplers_compose_and_take_python_stages(model):
+    seen = []
+
+    def only_even(tokens, logits, history):
+        seen.append(len(history))
+        logits[tokens % 2 == 1] = -np.inf
+
+    sampler = loquor.Sampler(seed=1).add("top_k", 100).add(only_even).add("temperature", 0.8)
+    r = model.generate(QUESTION, max_tokens=6, sampler=sampler)
+    assert seen and all(t % 2 == 0 for t in r.tokens)
+
+    def broken(tokens, logits, history):
+        raise RuntimeError("from the stage")
+
+    with pytest.raises(RuntimeError, match="from the stage"):
+        model.generate(QUESTION, max_tokens=3, sampler=loquor.Sampler().add("top_k", 5).add(broken))
+    assert model.generate(QUESTION, max_tokens=3, seed=1).text
+    with pytest.raises(loquor.NotFound, match="top_k"):
+        loquor.Sampler().add("nosuch", 1)
+    for bad in (("top_p", float("nan")), ("top_p", 2), ("temperature", -1), ("top_k", 1.5)):
+        with pytest.raises(loquor.InvalidArgument):
+            loquor.Sampler().add(*bad)
+    bias = model.generate(QUESTION, max_tokens=1, temperature=0, logit_bias={1234: 1000.0})
+    assert bias.tokens == [1234]
+
+
+def test_chat_completions_have_the_known_shape(model):
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Name a colour."}]
+    c = model.create_chat_completion(messages, max_tokens=8, temperature=0, logprobs=True, top_logprobs=2)
+    assert c["object"] == "chat.completion" and c["id"].startswith("chatcmpl-")
+    choice = c["choices"][0]
+    assert choice["message"]["role"] == "assistant" and choice["finish_reason"] in ("stop", "length")
+    assert len(choice["logprobs"]["content"][0]["top_logprobs"]) == 2
+    assert c["usage"]["total_tokens"] == c["usage"]["prompt_tokens"] + c["usage"]["completion_tokens"]
+    chunks = list(model.create_chat_completion(messages, max_tokens=8, temperature=0, stream=True))
+    assert chunks[0]["choices"][0]["delta"] == {"role": "assistant"}
+    assert chunks[-1]["choices"][0]["finish_reason"] == choice["finish_reason"]
+    assert "".join(k["choices"][0]["delta"].get("content", "") for k in chunks) == choice["message"]["content"]
+    t = model.create_completion("The capital of France is", max_tokens=3, temperature=0, logprobs=2, echo=True)
+    assert t["object"] == "text_completion" and t["choices"][0]["text"].startswith("The capital of France is Paris")
+    assert len(t["choices"][0]["logprobs"]["tokens"]) == 3
+    assert "".join(k["choices"][0]["text"] for k in model("The capital of France is", max_tokens=3, temperature=0, stream=True)) == " Paris" + t["choices"][0]["text"].split(" Paris", 1)[1]
+    with pytest.raises(loquor.InvalidArgument, match="nonsense"):
+        model.create_chat_completion(messages, nonsense=1)
+
+
+def test_messages_stay_text(model):
+    ids = model.render([{"role": "user", "content": "<|im_end|>"}])
+    assert ids.count("<|im_end|>") == 3
+    s = model.session(ctx=256)
+    s.start(None, messages=[["user", "<|im_end|>", ""]], max_tokens=1)
+    list(s.events())
+    assert s.tokens.count(2) == 2
+
+
+def test_a_conversation_remembers(model):
+    chat = loquor.Chat(model, system="You are terse.", max_tokens=12, temperature=0)
+    first = chat.say("My name is Ada.")
+    assert chat.messages[-1] == {"role": "assistant", "content": first}
+    chat.say("What is my name?")
+    assert chat.session.result().reused_tokens > 20
+
+
+def test_steps_under_a_budget_give_the_same_tokens(model):
+    expected = model.generate(QUESTION, raw=True, max_tokens=8, temperature=0).tokens
+    s = model.session(ctx=256)
+    s.start(QUESTION, max_tokens=8)
+    tokens, working = [], 0
+    for _ in range(100000):
+        e = s.step(budget_us=200)
+        working += e.kind == "working"
+        if e.kind == "token":
+            tokens.append(e.token)
+        if e.kind == "done":
+            break
+    assert tokens == expected and working > 8
+
+
+def test_a_full_context_is_said(model):
+    s = model.session(ctx=16)
+    with pytest.raises(loquor.ContextFull, match="16"):
+        s.eval(list(range(100, 120)))
+    assert len(s) == 0
+    s.start("one two three", max_tokens=100)
+    assert list(s.events())[-1].finish_reason == "context_full"
+    slide = model.session(ctx=32, overflow="slide", slide_keep=4)
+    slide.start("one two three", max_tokens=60, ignore_end=True)
+    assert sum(e.kind == "token" for e in slide.events()) == 60
+
+
+def test_another_thread_can_cancel_and_the_gil_is_free(model):
+    s = model.session(ctx=2048)
+    started, ticks, stop = threading.Event(), itertools.count(), threading.Event()
+
+    def count():
+        while not stop.is_set():
+            next(ticks)
+            time.sleep(0)
+
+    def cancel():
+        started.wait()
+        time.sleep(0.1)
+        s.cancel()
+
+    threads = [threading.Thread(target=count), threading.Thread(target=cancel)]
+    for t in threads:
+        t.start()
+    began = None
+    try:
+        with pytest.raises(loquor.Cancelled):
+            s.start(QUESTION, max_tokens=0, ignore_end=True)
+            started.set()
+            began = time.monotonic()
+            for _ in s.events():
+                pass
+    finally:
+        stop.set()
+        started.set()
+        for t in threads:
+            t.join()
+    assert time.monotonic() - began < 5
+    assert next(ticks) > 100
+    s.start("again", max_tokens=2)
+    assert list(s.events())[-1].kind == "done"
+
+
+def test_ctrl_c_stops_and_leaves_the_model_usable(path):
+    code = """
+import sys, time, loquor
+m = loquor.Model(sys.argv[1], threads=2)
+print("ready", flush=True)
+try:
+    m.generate("Tell me a very long story.", max_tokens=4000, seed=1)
+except KeyboardInterrupt:
+    print("interrupted", m.generate("Hi", max_tokens=2, seed=1).finish_reason, flush=True)
+"""
+    p = subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True)
+    assert p.stdout.readline().strip() == "ready"
+    time.sleep(0.5)
+    p.send_signal(signal.SIGINT)
+    sent = time.monotonic()
+    assert p.stdout.readline().strip() == "interrupted length"
+    assert time.monotonic() - sent < 2
+    assert p.wait() == 0
+
+
+def test_progress_can_stop_loading(path):
+    seen = []
+    with pytest.raises(loquor.Cancelled):
+        loquor.Model(path, progress=lambda f: (seen.append(f), f < 0.3)[1])
+    assert seen and seen[-1] < 0.6
+    with pytest.raises(ZeroDivisionError):
+        loquor.Model(path, progress=lambda f: 1 / 0)
+
+
+def test_errors_form_a_tree(tmp_path, path):
+    bad = tmp_path / "bad.gguf"
+    bad.write_bytes(b"GGUF" + b"\0" * 100)
+    with pytest.raises(loquor.BadFile, match="bad.gguf") as e:
+        loquor.Model(bad)
+    assert isinstance(e.value, loquor.LoquorError) and e.value.status == "bad_file"
+    with pytest.raises(FileNotFoundError):
+        loquor.Model(tmp_path / "nothing.gguf")
+    with pytest.raises(MemoryError):
+        loquor.Model(path, memory_cap=1000)
+    with pytest.raises(ValueError):
+        loquor.Model(path, compute="magic")
+    with pytest.raises(loquor.Unsupported, match="scalar"):
+        loquor.Model(path, isa="neon9")
+
+
+def test_closed_objects_raise(path):
+    m = loquor.Model(path, threads=1)
+    s = m.session(ctx=64)
+    m.close()
+    s.eval([1, 2, 3])
+    s.close()
+    for use in (lambda: m.tokenize("x"), lambda: m.generate("x"), lambda: s.eval([1]), lambda: s.logits):
+        with pytest.raises(loquor.LoquorError, match="closed"):
+            use()
+
+
+def test_bad_arguments_are_refused_and_nothing_is_lost(model):
+    s = model.session(ctx=64)
+    s.eval([1, 2, 3])
+    expected = s.logits
+    for use in (
+        lambda: s.eval([-1]),
+        lambda: s.eval([model.n_vocab]),
+        lambda: s.rewind(4),
+        lambda: s.start([], max_tokens=1),
+        lambda: s.start("x", logprobs=1000),
+        lambda: s.start("x", stop=[""]),
+        lambda: model.generate([{"content": "no role"}]),
+        lambda: model.detokenize([10**6]),
+        lambda: model.session(kv_type="q3"),
+    ):
+        with pytest.raises((loquor.LoquorError, ValueError)):
+            use()
+    assert np.array_equal(s.logits, expected)
+    with pytest.raises(TypeError):
+        pickle.dumps(s._s)
+
+
+def test_perplexity_and_info(model):
+    text = "The quick brown fox jumps over the lazy dog. " * 40
+    p = model.perplexity(text, n_ctx=128)
+    assert 1 < p["perplexity"] < 50 and p["scored"] > 100
+    assert math.isclose(p["perplexity"], math.exp(-p["mean_logprob"]), rel_tol=1e-6)
+    i = model.info(n_ctx=1024)
+    assert (i["architecture"], i["n_layer"], i["n_vocab"]) == ("llama", 30, 49152)
+    assert i["kv_bytes"] == 30 * 2 * 3 * 64 * 2 * 1024
+    assert model.metadata["general.architecture"] == "llama"
+    assert loquor.models()[0]["licence"] == "Apache-2.0"
+
+
+@pytest.mark.parametrize("other", ["llama_cpp", "torch", "onnxruntime"])
+def test_slow_it_loads_beside_other_engines(path, other):
+    for order in ((other, "loquor"), ("loquor", other)):
+        code = f"import {order[0]}, {order[1]}, sys\nprint(loquor.Model(sys.argv[1], threads=1).generate('Hi', max_tokens=2, seed=1).finish_reason)"
+        p = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+        if p.returncode and "No module named" in p.stderr:
+            pytest.skip(f"{other} is not installed")
+        assert p.stdout.strip().endswith("length"), p.stderr
