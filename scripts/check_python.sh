@@ -19,6 +19,6 @@ run clean-venv "$LQ_VENV/bin/python" -m venv "$clean"
 run install-wheel "$clean/bin/python" -m pip install --disable-pip-version-check --no-deps --no-index "$wheels"/*.whl
 
 say "pytest on the installed wheel"
-(cd bindings/python && "$clean/bin/python" -m pytest -q tests)
+(cd "$LQ_BUILD" && "$clean/bin/python" -m pytest -q "$LQ_ROOT/bindings/python/tests")
 say "pytest restricted to AVX2"
-(cd bindings/python && LQ_FORCE_ISA=avx2 "$clean/bin/python" -m pytest -q tests -k "not slow")
+(cd "$LQ_BUILD" && LQ_FORCE_ISA=avx2 "$clean/bin/python" -m pytest -q "$LQ_ROOT/bindings/python/tests" -k "not slow")

@@ -68,7 +68,7 @@ class Completions:
 
         if n != 1:
             raise InvalidArgument(f"n is {n}; only one choice is made")
-        s = session or self._own_session()
+        s = self._own_session() if session is None else session
         wanted = max(1, int(top_logprobs or 0)) if logprobs else 0
         s.start(
             None, messages=pack_messages(messages), max_tokens=max_tokens or 0, stop=stop or (), logprobs=wanted, sampler=self._sampled(options),
@@ -139,7 +139,7 @@ class Completions:
         """As OpenAI's completions.create and llama-cpp-python's method of this name: the prompt goes to the model as it is."""
         if n != 1:
             raise InvalidArgument(f"n is {n}; only one choice is made")
-        s = session or self._own_session()
+        s = self._own_session() if session is None else session
         s.start(prompt, max_tokens=max_tokens or 0, stop=stop or (), logprobs=logprobs or 0, sampler=self._sampled(options), parse_special=True)
         head = {"id": f"cmpl-{uuid.uuid4()}", "object": "text_completion", "created": int(time.time()), "model": model or self.source}
         start = (prompt if isinstance(prompt, str) else self.detokenize(prompt).decode("utf-8", "replace")) if echo else ""

@@ -177,7 +177,7 @@ class Model(Completions):
             sampler = make_sampler(
                 temperature, top_k, top_p, min_p, typical_p, repeat_penalty, frequency_penalty, presence_penalty, logit_bias, seed
             )
-        s = session or self._own_session()
+        s = self._own_session() if session is None else session
         common = dict(max_tokens=max_tokens, sampler=sampler, stop=stop, logprobs=logprobs)
         if raw:
             s.start(prompt, **common)  # type: ignore[arg-type]

@@ -268,7 +268,7 @@ def test_progress_can_stop_loading(path):
 
 def test_errors_form_a_tree(tmp_path, path):
     bad = tmp_path / "bad.gguf"
-    bad.write_bytes(b"GGUF" + b"\0" * 100)
+    bad.write_bytes(b"GGUF\3\0\0\0" + b"\xff" * 100)
     with pytest.raises(loquor.BadFile, match="bad.gguf") as e:
         loquor.Model(bad)
     assert isinstance(e.value, loquor.LoquorError) and e.value.status == "bad_file"
