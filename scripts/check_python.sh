@@ -22,6 +22,8 @@ say "pytest on the installed wheel"
 (cd "$LQ_BUILD" && "$clean/bin/python" -m pytest -q "$LQ_ROOT/bindings/python/tests")
 say "pytest restricted to AVX2"
 (cd "$LQ_BUILD" && LQ_FORCE_ISA=avx2 "$clean/bin/python" -m pytest -q "$LQ_ROOT/bindings/python/tests" -k "not slow")
+say "the README's Python"
+(cd "$LQ_BUILD" && "$clean/bin/python" "$LQ_ROOT/tests/readme/run.py" "$LQ_ROOT" --python)
 if "$clean/bin/python" -c 'import loquor._native as n; n.model_path("smollm2")' 2>/dev/null; then
   say "the notebook example"
   (cd "$LQ_BUILD" && run python-tour "$clean/bin/python" "$LQ_ROOT/examples/python/tour.py")
