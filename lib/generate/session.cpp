@@ -37,8 +37,8 @@ Session::Impl::~Impl() {
   abandon();
   if (!options.wipe) return;
   wipe_pages_after(0);
-  explicit_bzero(tokens.data(), tokens.capacity() * sizeof(tokens[0]));
-  explicit_bzero(own_logits.data(), own_logits.capacity() * sizeof(own_logits[0]));
+  if (!tokens.empty()) explicit_bzero(tokens.data(), tokens.capacity() * sizeof(tokens[0]));
+  if (!own_logits.empty()) explicit_bzero(own_logits.data(), own_logits.capacity() * sizeof(own_logits[0]));
 }
 
 void Session::Impl::wipe_pages_after(std::size_t n) noexcept {

@@ -96,7 +96,11 @@ class StackGuard {
   }
 
  private:
+#if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
+  static constexpr std::ptrdiff_t kMaxStack = 1024 * 1024;  // frames are many times as large
+#else
   static constexpr std::ptrdiff_t kMaxStack = 64 * 1024;
+#endif
   const char* base_;
 };
 
