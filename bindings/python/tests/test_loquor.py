@@ -335,3 +335,21 @@ def test_slow_it_loads_beside_other_engines(path, other):
         if p.returncode and "No module named" in p.stderr:
             pytest.skip(f"{other} is not installed")
         assert p.stdout.strip().endswith("length"), p.stderr
+
+
+def test_slow_a_hundred_loads_leave_nothing_behind(path):
+    def resident():
+        with open("/proc/self/statm") as f:
+            return int(f.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    def open_things():
+        return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+
+    before = things = None
+    for i in range(115):
+        with loquor.Model(path, threads=2) as m:
+            m.generate("Hi", max_tokens=1, seed=1)
+        if i == 14:  # the allocator has settled
+            before, things = resident(), open_things()
+    assert resident() - before < 2 << 20
+    assert open_things() == things
