@@ -223,6 +223,10 @@ class Session {
       return lq_session_start_tokens(raw_.get(), tokens.data(), tokens.size(), o);
     });
   }
+  // Goes on from what the session holds.
+  void start_rest(const GenerateOptions& options = {}) {
+    begin(options, [&](const lq_generate_options* o) { return lq_session_start(raw_.get(), nullptr, 0, o); });
+  }
   void start_chat(const std::vector<Message>& messages, const GenerateOptions& options = {},
                   const ChatOptions& chat_options = {}) {
     const detail::ChatArgs args(messages, chat_options);
@@ -299,9 +303,13 @@ class Session {
     o.parse_special = options.parse_special;
     o.no_begin = options.no_begin;
     o.cancel = options.cancel ? options.cancel->get() : nullptr;
-    auto stages = options.sampler ? options.sampler->stages_ : std::vector<std::shared_ptr<Sampler::Stage>>();
-    stages.swap(stages_);
+    // The stages of the generation before are let go of only when another has taken its place: after a failure it may
+    // go on.
+    const auto before = static_cast<std::ptrdiff_t>(stages_.size());
+    if (options.sampler)
+      stages_.insert(stages_.end(), options.sampler->stages_.begin(), options.sampler->stages_.end());
     detail::check(call(&o));
+    stages_.erase(stages_.begin(), stages_.begin() + before);
   }
   template <class Fn>
   std::string run(const GenerateOptions& options, Fn&& call) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the wheel, repairs it, installs it into a clean environment and runs the package's tests there: once with the best
-# instruction set of this CPU and once restricted to AVX2 (a CPU without AVX-512).
+# instruction set of this CPU and once restricted to AVX2 (a CPU without AVX-512), the main paths also on the scalar kernels.
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 cd "$LQ_ROOT"
 wheels="$LQ_BUILD/wheels"
@@ -22,6 +22,9 @@ say "pytest on the installed wheel"
 (cd "$LQ_BUILD" && "$clean/bin/python" -m pytest -q "$LQ_ROOT/bindings/python/tests")
 say "pytest restricted to AVX2"
 (cd "$LQ_BUILD" && LQ_FORCE_ISA=avx2 "$clean/bin/python" -m pytest -q "$LQ_ROOT/bindings/python/tests" -k "not slow")
+say "the main paths on the scalar reference"
+(cd "$LQ_BUILD" && LQ_FORCE_ISA=scalar "$clean/bin/python" -m pytest -q "$LQ_ROOT/bindings/python/tests" \
+  -k "instruction_set or round_trip or streams_the_same or completions_have or fork_rewind")
 say "the README's Python"
 (cd "$LQ_BUILD" && "$clean/bin/python" "$LQ_ROOT/tests/readme/run.py" "$LQ_ROOT" --python)
 if "$clean/bin/python" -c 'import loquor._native as n; n.model_path("smollm2")' 2>/dev/null; then

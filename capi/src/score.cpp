@@ -1,3 +1,4 @@
+#include <atomic>
 #include <cmath>
 
 #include "session.hpp"
@@ -21,13 +22,18 @@ struct Sums {
 };
 
 // Scores the second half of one window but its first token, as llama.cpp's tool does, so that figures can be compared.
-void score_window(Session& session, std::span<const std::int32_t> window, Sums& sums) {
+void score_window(Session& session, std::span<const std::int32_t> window, Sums& sums, const std::atomic<bool>* cancel) {
   const std::size_t half = window.size() / 2;
   session.rewind(0);
-  session.feed(window.first(half));
+  // In pieces, so that a cancel handle is seen soon also on a slow machine; they do not change the results.
+  constexpr std::size_t kPiece = 64;
+  for (std::size_t at = 0; at < half && !(cancel && cancel->load()); at += kPiece)
+    session.feed(window.subspan(at, std::min(kPiece, half - at)));
+  LQ_CHECK(!cancel || !cancel->load(), Code::cancelled, "perplexity: cancelled");
   session.eval(window.subspan(half, window.size() - 1 - half),
                [&](std::size_t position, std::span<const float> logits) {
                  sums.add(logits, window[position + 1]);
+                 LQ_CHECK(!cancel || !cancel->load(), Code::cancelled, "perplexity: cancelled");
                  return true;
                });
 }
@@ -83,7 +89,7 @@ extern "C" lq_status lq_perplexity(lq_perplexity_result* out, lq_model* model, c
       const auto part = ids.subspan(w * n_ctx, n_ctx);
       window.assign(part.begin(), part.end());
       if (tokenizer.add_bos() && tokenizer.bos()) window[0] = *tokenizer.bos();
-      score_window(session, window, sums);
+      score_window(session, window, sums, cancel.get());
       const float fraction = static_cast<float>(w + 1) / static_cast<float>(windows);
       LQ_CHECK(!o.progress || o.progress(fraction, o.progress_user) == 0, Code::cancelled, call.function(),
                ": stopped by the progress callback");

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import math
+import os
 import time
-import uuid
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Union
 
 from .errors import InvalidArgument
 from .sampling import make_sampler
-from .session import Event, Session
+from .session import Event, Session, token_limit
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
+
     from .model import Model
 
 _FINISH = {"end": "stop", "stop": "stop", "length": "length", "context_full": "length", "cancelled": "stop", "callback": "stop"}
+
+
+def _id(prefix: str) -> str:
+    return f"{prefix}-{os.urandom(16).hex()}"
 
 
 def _bytes(model: "Model", token: int) -> bytes:
@@ -33,22 +37,33 @@ def _chat_logprobs(model: "Model", e: Event) -> dict:
     return {"content": [entry], "refusal": None}
 
 
+def _text_logprobs(model: "Model", e: Event, offset: int) -> Dict[str, list]:
+    text = _bytes(model, e.token).decode("utf-8", "replace")
+    return {
+        "text_offset": [offset],
+        "token_logprobs": [e.logprob],
+        "tokens": [text],
+        "top_logprobs": [{_bytes(model, t).decode("utf-8", "replace"): p for t, p in e.top}],
+    }
+
+
 class Completions:
     """The methods of Model that return OpenAI-shaped dictionaries."""
 
-    def _sampled(self: "Model", options: dict):  # type: ignore[misc]
-        names = dict(
-            temperature=0.8, top_k=40, top_p=0.95, min_p=0.05, typical_p=1.0, repeat_penalty=1.0, frequency_penalty=0.0, presence_penalty=0.0,
+    def _sampled(self, options: dict, temperature: float):
+        names: dict = dict(
+            temperature=temperature, top_k=40, top_p=0.95, min_p=0.05, typical_p=1.0, repeat_penalty=1.0, frequency_penalty=0.0, presence_penalty=0.0,
             logit_bias=None, seed=None,
         )
-        values = {k: options.pop(k, v) for k, v in names.items()}
-        values["logit_bias"] = {int(k): float(v) for k, v in (values["logit_bias"] or {}).items()}
+        values = {k: v if options.get(k) is None else options[k] for k, v in names.items()}
+        for k in names:
+            options.pop(k, None)
         if options:
             raise InvalidArgument(f"unknown option: {', '.join(sorted(options))}")
         return make_sampler(**values)
 
-    def create_chat_completion(
-        self: "Model",  # type: ignore[misc]
+    def create_chat_completion(  # type: ignore[misc]
+        self: "Model",
         messages: Sequence[dict],
         *,
         stream: bool = False,
@@ -63,20 +78,25 @@ class Completions:
         user: Optional[str] = None,
         **options: Any,
     ) -> Union[dict, Iterator[dict]]:
-        """As OpenAI's chat.completions.create and llama-cpp-python's method of this name. Streams chunks if asked to."""
-        from .model import pack_messages
+        """As OpenAI's chat.completions.create and llama-cpp-python's method of this name. Streams chunks if asked to.
+
+        Further options, with llama-cpp-python's defaults: temperature (0.2), top_k (40), top_p (0.95), min_p (0.05),
+        typical_p, repeat_penalty, frequency_penalty, presence_penalty, logit_bias, seed. None means the default; an
+        option that is not known raises InvalidArgument. max_tokens None, 0 or less: no limit.
+        """
+        from .model import pack_json, pack_messages
 
         if n != 1:
             raise InvalidArgument(f"n is {n}; only one choice is made")
         s = self._own_session() if session is None else session
         wanted = max(1, int(top_logprobs or 0)) if logprobs else 0
         s.start(
-            None, messages=pack_messages(messages), max_tokens=max_tokens or 0, stop=stop or (), logprobs=wanted, sampler=self._sampled(options),
-            tools_json=json.dumps(list(tools)) if tools else "",
+            None, messages=pack_messages(messages), max_tokens=token_limit(max_tokens), stop=stop or (), logprobs=wanted,
+            sampler=self._sampled(options, 0.2), tools_json=pack_json(list(tools)) if tools else "",
         )
-        head = {"id": f"chatcmpl-{uuid.uuid4()}", "created": int(time.time()), "model": model or self.source}
+        head = {"id": _id("chatcmpl"), "created": int(time.time()), "model": model or self.source}
         if stream:
-            return self._chat_chunks(s, head, bool(logprobs), int(top_logprobs or 0))
+            return self._chat_chunks(s.events(), head, bool(logprobs), int(top_logprobs or 0))
         entries: List[dict] = []
         for e in s.events():
             if e.kind == "token" and logprobs:
@@ -106,12 +126,12 @@ class Completions:
             "total_tokens": r["prompt_tokens"] + r["generated_tokens"],
         }
 
-    def _chat_chunks(self: "Model", s: Session, head: dict, logprobs: bool, top: int) -> Iterator[dict]:  # type: ignore[misc]
+    def _chat_chunks(self: "Model", events: Iterator[Event], head: dict, logprobs: bool, top: int) -> Iterator[dict]:  # type: ignore[misc]
         def chunk(delta: dict, finish: Optional[str] = None, logs: Optional[dict] = None) -> dict:
             return {**head, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "logprobs": logs, "finish_reason": finish}]}
 
         yield chunk({"role": "assistant"})
-        for e in s.events():
+        for e in events:
             logs = _chat_logprobs(self, e) if logprobs and e.kind == "token" else None
             if logs:
                 logs["content"][0]["top_logprobs"] = logs["content"][0]["top_logprobs"][:top]
@@ -120,8 +140,8 @@ class Completions:
             if e.kind == "done":
                 yield chunk({}, _FINISH.get(e.finish_reason or "", "stop"))
 
-    def create_completion(
-        self: "Model",  # type: ignore[misc]
+    def create_completion(  # type: ignore[misc]
+        self: "Model",
         prompt: Union[str, Sequence[int]],
         *,
         suffix: Optional[str] = None,
@@ -136,26 +156,27 @@ class Completions:
         user: Optional[str] = None,
         **options: Any,
     ) -> Union[dict, Iterator[dict]]:
-        """As OpenAI's completions.create and llama-cpp-python's method of this name: the prompt goes to the model as it is."""
+        """As OpenAI's completions.create and llama-cpp-python's method of this name: the prompt goes to the model as it is.
+
+        Further options as in create_chat_completion(), but temperature is 0.8 by default. logprobs: how many of the most
+        probable tokens to report for each.
+        """
         if n != 1:
             raise InvalidArgument(f"n is {n}; only one choice is made")
         s = self._own_session() if session is None else session
-        s.start(prompt, max_tokens=max_tokens or 0, stop=stop or (), logprobs=logprobs or 0, sampler=self._sampled(options), parse_special=True)
-        head = {"id": f"cmpl-{uuid.uuid4()}", "object": "text_completion", "created": int(time.time()), "model": model or self.source}
+        s.start(prompt, max_tokens=token_limit(max_tokens), stop=stop or (), logprobs=logprobs or 0, sampler=self._sampled(options, 0.8), parse_special=True)
+        head = {"id": _id("cmpl"), "object": "text_completion", "created": int(time.time()), "model": model or self.source}
         start = (prompt if isinstance(prompt, str) else self.detokenize(prompt).decode("utf-8", "replace")) if echo else ""
         if stream:
-            return self._text_chunks(s, head, start, suffix or "")
+            return self._text_chunks(s.events(), head, start, suffix or "", bool(logprobs))
         logs: Dict[str, list] = {"text_offset": [], "token_logprobs": [], "tokens": [], "top_logprobs": []}
         offset = len(start)
         for e in s.events():
-            if e.kind != "token" or not logprobs:
-                continue
-            text = _bytes(self, e.token).decode("utf-8", "replace")
-            logs["text_offset"].append(offset)
-            logs["token_logprobs"].append(e.logprob if math.isfinite(e.logprob) else None)
-            logs["tokens"].append(text)
-            logs["top_logprobs"].append({_bytes(self, t).decode("utf-8", "replace"): p for t, p in e.top})
-            offset += len(text)
+            if e.kind == "token" and logprobs:
+                one = _text_logprobs(self, e, offset)
+                offset += len(one["tokens"][0])
+                for k, v in one.items():
+                    logs[k] += v
         r = s.result()
         choice = {
             "text": start + r.text + (suffix or ""),
@@ -165,18 +186,22 @@ class Completions:
         }
         return {**head, "choices": [choice], "usage": self._usage(s)}
 
-    def _text_chunks(self, s: Session, head: dict, start: str, suffix: str) -> Iterator[dict]:
-        def chunk(text: str, finish: Optional[str] = None) -> dict:
-            return {**head, "choices": [{"text": text, "index": 0, "logprobs": None, "finish_reason": finish}]}
+    def _text_chunks(self: "Model", events: Iterator[Event], head: dict, start: str, suffix: str, logprobs: bool) -> Iterator[dict]:  # type: ignore[misc]
+        def chunk(text: str, finish: Optional[str] = None, logs: Optional[dict] = None) -> dict:
+            return {**head, "choices": [{"text": text, "index": 0, "logprobs": logs, "finish_reason": finish}]}
 
         if start:
             yield chunk(start)
-        for e in s.events():
-            if e.text:
-                yield chunk(e.text)
+        offset = len(start)
+        for e in events:
+            logs = _text_logprobs(self, e, offset) if logprobs and e.kind == "token" else None
+            if logs:
+                offset += len(logs["tokens"][0])
+            if e.text or logs:
+                yield chunk(e.text, None, logs)
             if e.kind == "done":
                 yield chunk(suffix, _FINISH.get(e.finish_reason or "", "stop"))
 
     def __call__(self, prompt: Union[str, Sequence[int]], **options: Any) -> Union[dict, Iterator[dict]]:
         """create_completion()."""
-        return self.create_completion(prompt, **options)
+        return self.create_completion(prompt, **options)  # type: ignore[misc]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Union
 
 from . import _native
 from .completions import Completions
@@ -12,13 +10,31 @@ from .errors import InvalidArgument
 from .sampling import Sampler, make_sampler
 from .session import Result, Session
 
-Messages = Union[str, Sequence[dict]]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Union
+
+    Messages = Union[str, Sequence[dict]]
+
+
+def pack_json(value: Any) -> str:
+    """As JSON, or "" for nothing. Errors: InvalidArgument for what JSON cannot say."""
+    if not value:
+        return ""
+    import json
+
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError, RecursionError) as e:
+        raise InvalidArgument(f"cannot be written as JSON: {e}") from None
 
 
 def pack_messages(messages: Messages, system: Optional[str] = None) -> List[list]:
     """[role, content, further members as JSON] for each message."""
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
+    if not isinstance(messages, (list, tuple)):
+        raise InvalidArgument(f"messages: a {type(messages).__name__}, expected a str or a list of dicts")
     out = [["system", system, ""]] if system is not None else []
     for i, m in enumerate(messages):
         if not isinstance(m, dict) or not isinstance(m.get("role"), str):
@@ -29,12 +45,15 @@ def pack_messages(messages: Messages, system: Optional[str] = None) -> List[list
             if "content" in m:
                 rest["content"] = content
             content = ""
-        out.append([m["role"], content, json.dumps(rest) if rest else ""])
+        out.append([m["role"], content, pack_json(rest)])
     return out
 
 
 class Model(Completions):
     """A language model, ready to use. Shareable between threads; each thread needs a session of its own.
+
+    generate(), chat() and the create_ methods use the model's own session unless they are given one: a second thread that
+    calls them meanwhile gets InvalidArgument, and starting a second stream gives up the first.
 
     source        a name of loquor.models() ("smollm2") or the path of a GGUF file
     threads       computing threads, 0 = the CPUs this process may use
@@ -129,7 +148,7 @@ class Model(Completions):
     def render(self, messages: Messages, *, add_generation_prompt: bool = True, tools=None, **variables) -> str:
         """The prompt that the model's chat template makes of a conversation."""
         return self._m.render(
-            pack_messages(messages), add_generation_prompt, json.dumps(tools) if tools else "", json.dumps(variables) if variables else ""
+            pack_messages(messages), add_generation_prompt, pack_json(tools), pack_json(variables)
         )
 
     # -- generating
@@ -148,7 +167,7 @@ class Model(Completions):
         self,
         prompt: Messages,
         *,
-        max_tokens: int = 256,
+        max_tokens: Optional[int] = 256,
         temperature: float = 0.7,
         top_k: int = 40,
         top_p: float = 0.95,
@@ -160,29 +179,32 @@ class Model(Completions):
         logit_bias: Optional[Dict[int, float]] = None,
         seed: Optional[int] = None,
         stop: Union[str, Sequence[str]] = (),
+        stop_tokens: Sequence[int] = (),
         logprobs: int = 0,
         system: Optional[str] = None,
         raw: bool = False,
         stream: bool = False,
         sampler: Optional[Sampler] = None,
         session: Optional[Session] = None,
-        tools=None,
+        tools: Optional[Sequence[dict]] = None,
+        cancel: Optional["_native.Cancel"] = None,
     ) -> Union[Result, Iterator[str]]:
         """Text for a prompt: through the model's chat template, or `raw`. stream=True gives an iterator of pieces of text.
 
         Prompts that begin like the one before are only computed from where they differ. Ctrl-C raises KeyboardInterrupt
-        and leaves the model usable. Without a session the model's own is used: one thread at a time.
+        and leaves the model usable. Without a session the model's own is used: one thread at a time. max_tokens None or
+        0: until the model ends or the context is full. `cancel` ends it with Cancelled when another thread triggers it.
         """
         if sampler is None:
             sampler = make_sampler(
                 temperature, top_k, top_p, min_p, typical_p, repeat_penalty, frequency_penalty, presence_penalty, logit_bias, seed
             )
         s = self._own_session() if session is None else session
-        common = dict(max_tokens=max_tokens, sampler=sampler, stop=stop, logprobs=logprobs)
+        common: Dict[str, Any] = dict(max_tokens=max_tokens, sampler=sampler, stop=stop, stop_tokens=stop_tokens, logprobs=logprobs, cancel=cancel)
         if raw:
             s.start(prompt, **common)  # type: ignore[arg-type]
         else:
-            s.start(None, messages=pack_messages(prompt, system), tools_json=json.dumps(tools) if tools else "", **common)
+            s.start(None, messages=pack_messages(prompt, system), tools_json=pack_json(tools), **common)
         if stream:
             return (e.text for e in s.events() if e.text)
         logs = []
@@ -222,7 +244,8 @@ class Chat:
     def stream(self, text: str, **options) -> Iterator[str]:
         asked = self.messages + [{"role": "user", "content": text}]
         pieces = []
-        for piece in self.model.generate(asked, stream=True, session=self.session, **{**self.options, **options}):
+        stream = self.model.generate(asked, stream=True, session=self.session, **{**self.options, **options})
+        for piece in stream:  # type: ignore[union-attr]
             pieces.append(piece)
             yield piece
         self.messages = asked + [{"role": "assistant", "content": "".join(pieces)}]

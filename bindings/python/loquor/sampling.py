@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Callable, Dict, Optional
 
 from . import _native
+from .errors import InvalidArgument
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Dict, Optional, Sequence, Union
+
+    import numpy.typing
 
 
 class Sampler:
@@ -23,9 +29,11 @@ class Sampler:
 
     @staticmethod
     def names() -> list:
+        """The stages that add() knows by name."""
         return _native.sampler_names().split(",")
 
-    def add(self, stage, *values: float) -> "Sampler":
+    def add(self, stage: Union[str, Callable[..., object]], *values: float) -> "Sampler":
+        """Appends a stage: a name with its parameters, or a function."""
         if callable(stage):
             self._native.add_callback(stage)
         else:
@@ -37,7 +45,8 @@ class Sampler:
         self._native.bias(token, value)
         return self
 
-    def sample(self, logits, history=(), position: int = 0) -> int:
+    def sample(self, logits: numpy.typing.ArrayLike, history: Sequence[int] = (), position: int = 0) -> int:
+        """The token that the chain chooses from these scores, float32 (n_vocab,)."""
         return self._native.sample(logits, list(history), position)
 
 
@@ -57,7 +66,11 @@ def make_sampler(
     """The usual chain: penalties, top-k, typical-p, top-p, min-p, temperature. Stages that would do nothing are left out."""
     s = Sampler(int.from_bytes(os.urandom(8), "little") if seed is None or seed < 0 else seed)
     for token, value in (logit_bias or {}).items():
-        s.bias(int(token), float(value))
+        try:
+            number, amount = int(token), float(value)
+        except (TypeError, ValueError):
+            raise InvalidArgument(f"logit_bias: {token!r}: {value!r}, expected a token id and a number") from None
+        s.bias(number, amount)
     if repeat_penalty != 1.0:
         s.add("repeat_penalty", repeat_penalty)
     if frequency_penalty != 0.0:

@@ -3,53 +3,94 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Tuple, Union
 
 from . import _native
 from .errors import InvalidArgument
 
+TYPE_CHECKING = False  # typing itself takes longer to import than the rest of the package
 if TYPE_CHECKING:
+    from typing import Iterator, List, Optional, Sequence, Tuple, Union
+
     import numpy
 
     from .model import Model
+    from .sampling import Sampler
 
 _NO_BUDGET = 0xFFFFFFFFFFFFFFFF
-_WORKING, _TOKEN, _DONE = 0, 1, 2
+_KINDS = ("working", "token", "done")
 
 
-@dataclass
-class Event:
-    """One step of a generation. kind: "working" (the budget is used up), "token" or "done"."""
+class _Record:
+    __slots__: Tuple[str, ...] = ()
 
-    kind: str
-    token: int
-    text: str
-    logprob: float
-    top: List[Tuple[int, float]]
-    finish_reason: Optional[str]
-    prompt_done: int
-    prompt_total: int
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in self.__slots__)})"
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(getattr(self, n) == getattr(other, n) for n in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
-@dataclass
-class Result:
+class Event(_Record):
+    """One step of a generation. kind: "working" (the budget is used up), "token" or "done".
+
+    `token` is -1 unless kind is "token"; `text` is what became complete with it, maybe "". `logprob` and `top` need
+    logprobs > 0. `finish_reason` comes with "done". `prompt_done` of `prompt_total` tokens of the prompt are computed.
+    """
+
+    __slots__ = ("kind", "token", "text", "logprob", "top", "finish_reason", "prompt_done", "prompt_total")
+
+    def __init__(
+        self,
+        kind: str,
+        token: int,
+        text: str,
+        logprob: float,
+        top: List[Tuple[int, float]],
+        finish_reason: Optional[str],
+        prompt_done: int,
+        prompt_total: int,
+    ):
+        self.kind, self.token, self.text, self.logprob, self.top = kind, token, text, logprob, top
+        self.finish_reason, self.prompt_done, self.prompt_total = finish_reason, prompt_done, prompt_total
+
+
+class Result(_Record):
     """A finished generation. `timings`: load_ms, prefill_ms, decode_ms, first_token_ms, prefill_tps, decode_tps."""
 
-    text: str
-    tokens: List[int]
-    finish_reason: str
-    prompt_tokens: int
-    reused_tokens: int
-    timings: dict
-    logprobs: List[dict] = field(default_factory=list)
+    __slots__ = ("text", "tokens", "finish_reason", "prompt_tokens", "reused_tokens", "timings", "logprobs")
+
+    def __init__(
+        self,
+        text: str,
+        tokens: List[int],
+        finish_reason: str,
+        prompt_tokens: int,
+        reused_tokens: int,
+        timings: dict,
+        logprobs: Optional[List[dict]] = None,
+    ):
+        self.text, self.tokens, self.finish_reason = text, tokens, finish_reason
+        self.prompt_tokens, self.reused_tokens, self.timings = prompt_tokens, reused_tokens, timings
+        self.logprobs: List[dict] = [] if logprobs is None else logprobs
 
     def __str__(self) -> str:
         return self.text
 
 
+def token_limit(max_tokens: Optional[int]) -> int:
+    """None, 0 and less: no limit (0 in the C interface)."""
+    return max(0, int(max_tokens or 0))
+
+
 class Session:
-    """What the model has seen, and what it remembers of it. One thread at a time; cancel() from any.
+    """What the model has seen, and what it remembers of it.
+
+    One thread at a time; cancel() from any. A second thread that uses it meanwhile gets InvalidArgument. Computing
+    releases the GIL, so several sessions of one model, each in a thread of its own, work at the same time.
 
     Made by Model.session(). Use it in a `with` statement, or close() it, to free its memory at once.
     """
@@ -57,6 +98,7 @@ class Session:
     def __init__(self, model: "Model", native: "_native.Session"):
         self.model = model
         self._handle: Optional[_native.Session] = native
+        self._generation = 0  # counts start(), so that an iterator knows whether it is still its own
 
     @property
     def _s(self) -> "_native.Session":
@@ -78,6 +120,7 @@ class Session:
 
     @property
     def capacity(self) -> int:
+        """The most tokens it can hold."""
         return self._s.capacity
 
     @property
@@ -87,6 +130,7 @@ class Session:
 
     @property
     def tokens(self) -> List[int]:
+        """The tokens it holds."""
         return self._s.tokens()
 
     @property
@@ -136,8 +180,8 @@ class Session:
         self,
         prompt: Union[str, Sequence[int], None],
         *,
-        max_tokens: int = 0,
-        sampler=None,
+        max_tokens: Optional[int] = None,
+        sampler: Optional[Sampler] = None,
         stop: Sequence[str] = (),
         stop_tokens: Sequence[int] = (),
         logprobs: int = 0,
@@ -149,11 +193,19 @@ class Session:
         extra_json: str = "",
         cancel: Optional["_native.Cancel"] = None,
     ) -> None:
-        """Begins a generation; step() does the work. No sampler: greedy."""
+        """Begins a generation and gives up the one before; step() or events() does the work.
+
+        prompt       text, tokens, or None: go on from what the session holds
+        max_tokens   None or 0: until the model ends or the context is full
+        sampler      None: greedy
+        append       the prompt is appended; otherwise it replaces the contents, reusing the longest common prefix
+        messages     instead of a prompt: [role, content, JSON of further members] for each, through the chat template
+        cancel       a second way to stop, besides cancel()
+        """
         options = {
-            "max_tokens": int(max_tokens or 0),
+            "max_tokens": token_limit(max_tokens),
             "stop": [stop] if isinstance(stop, str) else list(stop or ()),
-            "stop_tokens": list(stop_tokens),
+            "stop_tokens": [int(t) for t in stop_tokens or ()],
             "logprobs": int(logprobs or 0),
             "ignore_end": bool(ignore_end),
             "append": bool(append),
@@ -164,27 +216,43 @@ class Session:
             self._s.start_chat(messages, options, native, cancel, tools_json, extra_json)
         elif isinstance(prompt, str):
             self._s.start_text(prompt, options, native, cancel)
+        elif prompt is None:
+            self._s.start_rest(options, native, cancel)
         else:
-            self._s.start_tokens([] if prompt is None else [int(t) for t in prompt], options, native, cancel)
+            self._s.start_tokens([int(t) for t in prompt], options, native, cancel)
+        self._generation += 1
 
     def step(self, budget_us: Optional[int] = None) -> Event:
         """Works for at most about `budget_us` microseconds, or until the next token. A game calls this once a frame."""
         kind, token, text, logprob, top, finish, done, total = self._s.step(_NO_BUDGET if budget_us is None else int(budget_us))
-        return Event(("working", "token", "done")[kind], token, text, logprob, top, None if finish == "none" else finish, done, total)
+        return Event(_KINDS[kind], token, text, logprob, top, None if finish == "none" else finish, done, total)
 
     def events(self) -> Iterator[Event]:
-        """The events of the generation that was started, up to and with "done"."""
+        """The events of the generation that was started, up to and with "done".
+
+        Leaving the loop early stops the generation. If another one is started meanwhile, going on raises
+        InvalidArgument, and the other one is not disturbed.
+        """
+        return self._events(self._generation)
+
+    def _events(self, mine: int) -> Iterator[Event]:
         try:
             while True:
+                if self._generation != mine:
+                    raise InvalidArgument("this generation was given up: another one was started on its session")
                 e = self.step()
                 yield e
                 if e.kind == "done":
                     return
         finally:
-            if self._handle is not None:
-                self._handle.stop()
+            if self._handle is not None and self._generation == mine:
+                try:
+                    self._handle.stop()
+                except InvalidArgument:  # in use by another thread, whose generation it now is
+                    pass
 
     def stop(self) -> None:
+        """Gives up the generation that is going on, keeping what was made; step() then tells "done"."""
         self._s.stop()
 
     def cancel(self) -> None:

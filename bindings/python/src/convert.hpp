@@ -7,6 +7,7 @@
 #include <pybind11/stl.h>
 
 #include <loquor.hpp>
+#include <memory>
 
 namespace py = pybind11;
 
@@ -14,6 +15,20 @@ void bind_errors(py::module_& m);
 void bind_model(py::module_& m);
 void bind_sampler(py::module_& m);
 void bind_session(py::module_& m);
+
+// A Python callable that native code may copy and destroy without holding the GIL.
+class Callable {
+ public:
+  explicit Callable(py::object fn)
+      : fn_(new py::object(std::move(fn)), [](py::object* p) {
+          py::gil_scoped_acquire gil;
+          delete p;
+        }) {}
+  const py::object& get() const { return *fn_; }  // with the GIL
+
+ private:
+  std::shared_ptr<py::object> fn_;
+};
 
 inline void check_signals() {
   if (PyErr_CheckSignals() != 0) throw py::error_already_set();

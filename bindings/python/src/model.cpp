@@ -1,17 +1,18 @@
 // Models, tokens, chat templates, the catalogue.
 #include "convert.hpp"
+#include "interruptible.hpp"
 
 namespace {
 
 using loquor::Model;
 
 struct Progress {
-  py::object fn;
+  Callable fn;
   bool operator()(float fraction) const {
     py::gil_scoped_acquire gil;
     check_signals();
-    if (fn.is_none()) return true;
-    const py::object r = fn(fraction);
+    if (fn.get().is_none()) return true;
+    const py::object r = fn.get()(fraction);
     return r.is_none() || r.cast<bool>();
   }
 };
@@ -25,12 +26,12 @@ Model load(const std::string& source, std::uint32_t threads, std::vector<std::in
   c.isa = isa;
   loquor::ModelOptions o;
   if (compute != "quantized" && compute != "f32")
-    throw py::value_error("compute: '" + compute + "', expected 'quantized' or 'f32'");
+    throw loquor::Error(LQ_ERR_INVALID_ARGUMENT, "compute: '" + compute + "', expected 'quantized' or 'f32'");
   o.compute = compute == "f32" ? LQ_COMPUTE_F32 : LQ_COMPUTE_QUANTIZED;
   o.vocab_only = vocab_only;
   o.memory_cap = memory_cap;
   o.cancel = cancel;
-  o.progress = Progress{progress};
+  o.progress = Progress{Callable(std::move(progress))};
   py::gil_scoped_release release;
   const loquor::Context context(c);
   return Model(source, o, context);
@@ -98,12 +99,12 @@ std::vector<loquor::Message> messages_of(const std::vector<std::array<std::strin
 }
 
 py::dict perplexity(const Model& m, const loquor::Tokens& tokens, std::uint32_t n_ctx, py::object progress) {
+  const Progress callback{Callable(std::move(progress))};
+  loquor::Cancel cancel;
+  lq_perplexity_options o = LQ_PERPLEXITY_OPTIONS_INIT;
+  o.cancel = cancel.get();
   lq_perplexity_result r;
-  {
-    const Progress callback{progress};
-    py::gil_scoped_release release;
-    r = loquor::perplexity(m, tokens, n_ctx, callback);
-  }
+  interruptible([&] { r = loquor::perplexity(m, tokens, n_ctx, callback, o); }, [&] { cancel.trigger(); });
   py::dict d;
   d["perplexity"] = r.perplexity;
   d["std_error"] = r.std_error;

@@ -9,7 +9,7 @@ using loquor::Sampler;
 
 // fn(tokens, logits, history): int32, float32 (writable) and int32 arrays. What it sets to -inf is dropped.
 struct PythonStage {
-  py::object fn;
+  Callable fn;
   bool operator()(lq_candidate* c, std::size_t& n, const std::int32_t* history, std::size_t m) const {
     py::gil_scoped_acquire gil;
     py::array_t<std::int32_t> tokens(static_cast<py::ssize_t>(n)), past(static_cast<py::ssize_t>(m), history);
@@ -18,11 +18,11 @@ struct PythonStage {
       tokens.mutable_data()[i] = c[i].token;
       logits.mutable_data()[i] = c[i].logit;
     }
-    fn(tokens, logits, past);
+    fn.get()(tokens, logits, past);
     std::size_t kept = 0;
     for (std::size_t i = 0; i < n; ++i)
       if (const float x = logits.data()[i]; !std::isinf(x) || x > 0) c[kept++] = {tokens.data()[i], x};
-    if (kept == 0) throw py::value_error("the sampling stage left no token");
+    if (kept == 0) throw loquor::Error(LQ_ERR_INVALID_ARGUMENT, "the sampling stage left no token");
     n = kept;
     return true;
   }
@@ -35,7 +35,7 @@ void bind_sampler(py::module_& m) {
       .def(py::init<>())
       .def("add",
            [](Sampler& s, const std::string& name, const std::vector<double>& values) { s.add(name.c_str(), values); })
-      .def("add_callback", [](Sampler& s, py::object fn) { s.add(PythonStage{std::move(fn)}); })
+      .def("add_callback", [](Sampler& s, py::object fn) { s.add(PythonStage{Callable(std::move(fn))}); })
       .def("bias", [](Sampler& s, std::int32_t token, float value) { s.bias(token, value); })
       .def("seed", [](Sampler& s, std::uint64_t seed) { s.seed(seed); })
       .def("sample", [](Sampler& s, py::array_t<float, py::array::c_style | py::array::forcecast> logits,

@@ -2,13 +2,14 @@
 #include <algorithm>
 
 #include "convert.hpp"
+#include "interruptible.hpp"
 
 namespace {
 
 using loquor::Session;
 
 constexpr std::uint64_t kSliceUs = 50'000;
-constexpr std::size_t kFeedSlice = 256;
+constexpr std::size_t kLongFeed = 16;  // tokens; what is shorter ends soon enough by itself
 
 std::unique_ptr<Session> create(const loquor::Model& model, std::uint32_t n_ctx, const std::string& kv_type,
                                 const std::string& overflow, std::uint32_t slide_keep, std::uint32_t prefill_chunk,
@@ -17,7 +18,7 @@ std::unique_ptr<Session> create(const loquor::Model& model, std::uint32_t n_ctx,
   o.n_ctx = n_ctx;
   o.kv_type = kv_type;
   if (overflow != "error" && overflow != "slide")
-    throw py::value_error("overflow: '" + overflow + "', expected 'error' or 'slide'");
+    throw loquor::Error(LQ_ERR_INVALID_ARGUMENT, "overflow: '" + overflow + "', expected 'error' or 'slide'");
   o.overflow = overflow == "slide" ? LQ_OVERFLOW_SLIDE : LQ_OVERFLOW_ERROR;
   o.slide_keep = slide_keep;
   o.prefill_chunk = prefill_chunk;
@@ -25,20 +26,25 @@ std::unique_ptr<Session> create(const loquor::Model& model, std::uint32_t n_ctx,
   return std::make_unique<Session>(model, o);
 }
 
+// Work on the session that Ctrl-C ends as cancel() would.
+template <class Fn>
+auto run(Session& s, Fn&& body) {
+  if constexpr (std::is_void_v<decltype(body())>) {
+    interruptible(body, [&] { s.cancel(); });
+  } else {
+    decltype(body()) out;
+    interruptible([&] { out = body(); }, [&] { s.cancel(); });
+    return out;
+  }
+}
+
 void feed(Session& s, const loquor::Tokens& tokens) {
-  if (tokens.size() > s.capacity() - s.length()) {  // all or nothing: let the library say it
+  if (tokens.size() >= kLongFeed) return run(s, [&] { s.feed(tokens); });
+  {
     py::gil_scoped_release release;
-    return s.feed(tokens);
+    s.feed(tokens);
   }
-  for (std::size_t at = 0; at < tokens.size(); at += kFeedSlice) {
-    const loquor::Tokens slice(tokens.begin() + static_cast<std::ptrdiff_t>(at),
-                               tokens.begin() + static_cast<std::ptrdiff_t>(std::min(at + kFeedSlice, tokens.size())));
-    {
-      py::gil_scoped_release release;
-      s.feed(slice);
-    }
-    check_signals();
-  }
+  check_signals();
 }
 
 py::array_t<float> logits(Session& s) {
@@ -57,13 +63,11 @@ py::array_t<float> eval_logits(Session& s, const loquor::Tokens& tokens) {
   float* data = out.mutable_data();
   const auto width = static_cast<std::size_t>(out.shape(1));
   std::size_t row = 0;
-  py::gil_scoped_release release;
-  s.eval(tokens, [&](std::size_t, const float* values, std::size_t n) {
-    std::copy(values, values + std::min(n, width), data + row++ * width);
-    if (row % 32) return true;
-    py::gil_scoped_acquire gil;
-    check_signals();
-    return true;
+  run(s, [&] {
+    s.eval(tokens, [&](std::size_t, const float* values, std::size_t n) {
+      std::copy(values, values + std::min(n, width), data + row++ * width);
+      return true;
+    });
   });
   return out;
 }
@@ -135,11 +139,11 @@ void bind_session(py::module_& m) {
   py::class_<Session>(m, "Session")
       .def(py::init(&create))
       .def("fork", [](Session& s) { return std::make_unique<Session>(s.fork()); })
-      .def("set_prompt", &Session::set_prompt, Release())
+      .def("set_prompt", [](Session& s, const loquor::Tokens& t) { return run(s, [&] { return s.set_prompt(t); }); })
       .def("feed", &feed)
       .def("logits", &logits)
       .def("eval_logits", &eval_logits)
-      .def("score", &Session::score, Release())
+      .def("score", [](Session& s, const loquor::Tokens& t) { return run(s, [&] { return s.score(t); }); })
       .def("rewind", &Session::rewind)
       .def_property_readonly("length", &Session::length)
       .def_property_readonly("capacity", &Session::capacity)
@@ -164,6 +168,8 @@ void bind_session(py::module_& m) {
            })
       .def("start_tokens", [](Session& s, const loquor::Tokens& t, const py::dict& o, const loquor::Sampler* sampler,
                               const loquor::Cancel* cancel) { s.start(t, options_of(o, sampler, cancel)); })
+      .def("start_rest", [](Session& s, const py::dict& o, const loquor::Sampler* sampler,
+                            const loquor::Cancel* cancel) { s.start_rest(options_of(o, sampler, cancel)); })
       .def("start_text", [](Session& s, const std::string& t, const py::dict& o, const loquor::Sampler* sampler,
                             const loquor::Cancel* cancel) { s.start(t, options_of(o, sampler, cancel)); })
       .def("start_chat", &start_chat)

@@ -1,5 +1,6 @@
 """The package against the real default model."""
 
+import gc
 import itertools
 import math
 import os
@@ -24,8 +25,13 @@ def test_the_instruction_set_is_the_forced_one(model):
 
 
 def test_importing_is_light():
-    code = "import sys, loquor; assert 'numpy' not in sys.modules or True; print(loquor.__version__)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == loquor.__version__
+    # -S -I: nothing that the environment's own start-up files import; the package is found by its folder.
+    code = (
+        f"import sys; sys.path.insert(0, {os.path.dirname(os.path.dirname(loquor.__file__))!r}); import loquor\n"
+        "print([m for m in ('numpy', 'typing', 'dataclasses', 'json', 'uuid', 'asyncio', 'threading') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-S", "-I", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
 
 
 def test_tokens_round_trip(model):
@@ -189,6 +195,129 @@ def test_steps_under_a_budget_give_the_same_tokens(model):
     assert tokens == expected and working > 8
 
 
+def test_an_abandoned_stream_does_not_disturb_the_next(model):
+    expected = model.generate(QUESTION, max_tokens=8, temperature=0).text
+    first = model.generate("Tell me a story.", max_tokens=50, seed=1, stream=True)
+    next(first)
+    second = model.generate(QUESTION, max_tokens=8, temperature=0, stream=True)
+    begun = next(second)
+    with pytest.raises(loquor.InvalidArgument, match="given up"):
+        next(first)
+    del first
+    assert begun + "".join(second) == expected
+    chunks = model.create_chat_completion([{"role": "user", "content": "Hi"}], max_tokens=20, stream=True)
+    next(chunks)
+    chunks = model.create_completion("The capital of France is", max_tokens=1, temperature=0, stream=True)
+    assert "".join(c["choices"][0]["text"] for c in chunks) == " Paris"
+
+
+def test_no_limit_is_none_zero_or_less(model):
+    for limit in (None, 0, -1):
+        r = model.create_completion("One, two, three", max_tokens=limit, temperature=0, stop=["four"])
+        assert r["choices"][0]["finish_reason"] == "stop"
+    tokens = model.generate(QUESTION, max_tokens=8, temperature=0).tokens
+    cut = model.generate(QUESTION, max_tokens=None, temperature=0, stop_tokens=[tokens[5]])
+    assert cut.finish_reason == "stop" and cut.tokens == tokens[: tokens.index(tokens[5])] + cut.tokens[tokens.index(tokens[5]):]
+    assert len(cut.tokens) <= 6
+
+
+def test_a_generation_goes_on_from_what_the_session_holds(model):
+    s = model.session(ctx=64)
+    s.eval(model.tokenize("The capital of France is"))
+    s.start(None, max_tokens=1)
+    assert "".join(e.text for e in s.events()) == " Paris"
+
+
+def test_streamed_completions_carry_logprobs(model):
+    options = dict(max_tokens=4, temperature=0, logprobs=2)
+    whole = model.create_completion("The capital of France is", **options)["choices"][0]
+    chunks = [c["choices"][0] for c in model.create_completion("The capital of France is", stream=True, **options)]
+    assert "".join(c["text"] for c in chunks) == whole["text"]
+    for key, values in whole["logprobs"].items():
+        assert [v for c in chunks if c["logprobs"] for v in c["logprobs"][key]] == values
+
+
+def test_stages_outlive_their_sampler_and_a_start_that_fails(model):
+    calls = []
+    s = model.session(ctx=64)
+    s.start("one two", max_tokens=6, ignore_end=True, sampler=loquor.Sampler().add("top_k", 9).add(lambda t, x, h: calls.append(len(t))))
+    s.step()
+    with pytest.raises(loquor.InvalidArgument):
+        s.start("x", stop=[""], sampler=loquor.Sampler().add(lambda t, x, h: None))
+    gc.collect()
+    assert [e.kind for e in s.events()] == ["token"] * 5 + ["done"]
+    assert calls == [9] * 6
+
+
+def test_a_stage_may_be_wrong_but_not_harmful(model):
+    s = model.session(ctx=64)
+
+    def with_nan(tokens, logits, history):
+        logits[:] = np.nan
+
+    def drop_all(tokens, logits, history):
+        logits[:] = -np.inf
+
+    def reenter(tokens, logits, history):
+        s.rewind(0)
+
+    for stage in (with_nan, drop_all, reenter):
+        s.start("one two", max_tokens=2, sampler=loquor.Sampler().add("top_k", 9).add(stage))
+        with pytest.raises(loquor.InvalidArgument):
+            list(s.events())
+    s.start("one two", max_tokens=2)
+    assert len(list(s.events())) == 3
+
+
+def test_a_second_thread_on_a_busy_session_is_refused(model):
+    s = model.session(ctx=4096)
+    refused, stop = [], threading.Event()
+
+    def disturb():
+        while not stop.is_set():
+            try:
+                s.rewind(0)
+            except loquor.InvalidArgument as e:
+                refused.append(str(e))
+                return
+            time.sleep(0.001)
+
+    t = threading.Thread(target=disturb)
+    t.start()
+    try:
+        s.eval([100 + i % 1000 for i in range(600)])
+    finally:
+        stop.set()
+        t.join()
+    assert refused and "another thread" in refused[0]
+
+
+def test_sessions_in_threads_give_what_they_give_alone(model):
+    seeds = (1, 2, 3)
+    expected = [model.generate(QUESTION, max_tokens=12, seed=n).tokens for n in seeds]
+    got = {}
+
+    def work(n):
+        with model.session(ctx=128) as s:
+            got[n] = model.generate(QUESTION, max_tokens=12, seed=n, session=s).tokens
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in seeds]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert [got[n] for n in seeds] == expected
+
+
+def test_a_cancel_handle_ends_a_generation(model):
+    cancel = loquor.Cancel()
+    threading.Timer(0.1, cancel.trigger).start()
+    with pytest.raises(loquor.Cancelled):
+        model.generate(QUESTION, max_tokens=3000, seed=1, cancel=cancel, logit_bias={2: -math.inf, 0: -math.inf})
+    assert cancel.is_set
+    assert model.generate(QUESTION, max_tokens=2, seed=1).finish_reason == "length"
+
+
 def test_a_full_context_is_said(model):
     s = model.session(ctx=16)
     with pytest.raises(loquor.ContextFull, match="16"):
@@ -235,6 +364,50 @@ def test_another_thread_can_cancel_and_the_gil_is_free(model):
     assert next(ticks) > 100
     s.start("again", max_tokens=2)
     assert list(s.events())[-1].kind == "done"
+
+
+# What each must be interrupted in, and that the session is usable afterwards.
+INTERRUPTED = {
+    "generate": "m.generate('Tell me a very long story.', max_tokens=4000, seed=1)",
+    "stream": "[p for p in m.generate('Tell me a very long story.', max_tokens=4000, seed=1, stream=True)]",
+    "eval": "s.eval(ids)",
+    "set_prompt": "s.set_prompt(ids)",
+    "score": "s.score(ids)",
+    "eval_logits": "s.eval_logits(ids[:1500])",
+    "long prompt": "s.start(ids); list(s.events())",
+    "perplexity": "m.perplexity(ids, n_ctx=2048)",
+}
+
+
+@pytest.mark.parametrize("what", INTERRUPTED)
+def test_ctrl_c_ends_every_long_call_within_200_ms(path, what):
+    code = f"""
+import signal, sys, time, loquor
+m = loquor.Model(sys.argv[1], threads=1, compute="f32")
+s = m.session(ctx=8192)
+ids = [100 + i * 7919 % 40000 for i in range(8000)]
+sent = []
+def interrupt(number, frame):
+    raise KeyboardInterrupt
+import threading
+def later():
+    time.sleep(0.4)
+    sent.append(time.monotonic())
+    signal.raise_signal(signal.SIGINT)
+threading.Thread(target=later, daemon=True).start()
+try:
+    {INTERRUPTED[what]}
+    print("ended")
+except KeyboardInterrupt:
+    took = time.monotonic() - sent[0]
+    s.rewind(0)
+    s.eval([1, 2, 3])
+    print("interrupted", took, m.generate("Hi", max_tokens=2, seed=1).finish_reason)
+"""
+    out = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=120)
+    word, took, finish = out.stdout.split()
+    assert (word, finish) == ("interrupted", "length"), out.stderr
+    assert float(took) < 0.2
 
 
 def test_ctrl_c_stops_and_leaves_the_model_usable(path):
@@ -305,6 +478,9 @@ def test_bad_arguments_are_refused_and_nothing_is_lost(model):
         lambda: s.start("x", logprobs=1000),
         lambda: s.start("x", stop=[""]),
         lambda: model.generate([{"content": "no role"}]),
+        lambda: model.generate(None),
+        lambda: model.generate([{"role": "user", "content": object()}]),
+        lambda: model.generate("x", logit_bias={"a": 1}),
         lambda: model.detokenize([10**6]),
         lambda: model.session(kv_type="q3"),
     ):
