@@ -37,6 +37,10 @@ struct Family {
 #include "loquor/models/families.def"
 #undef LQ_FAMILY
 
+// What every family of the Llama shape declares: sizes, heads (attention.key_length where it is given), rotary base and
+// width, norm epsilon, each bounded. Throws Error{bad_file|unsupported} naming the key.
+DecoderSpec read_llama_like(const Metadata& meta, RopeStyle rope_style);
+
 // Throws Error{unsupported} naming `arch` and the families there are.
 const Family& find_family(std::string_view arch);
 

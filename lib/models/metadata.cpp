@@ -8,6 +8,7 @@ namespace lq {
 namespace {
 
 constexpr std::size_t kMaxVocab = std::size_t{1} << 24;
+constexpr double kMinRopeFactor = 1e-3, kMaxRopeFactor = 1e6;
 
 }  // namespace
 
@@ -70,11 +71,16 @@ std::size_t Metadata::vocab_size(std::string_view embedding) const {
 }
 
 double Metadata::rope_divisor() const {
-  const std::string kind = text("rope.scaling.type").value_or("none");
+  const std::string kind = text("rope.scaling.type").value_or("linear");
   if (kind == "none") return 1.0;
   LQ_CHECK(kind == "linear", Code::unsupported, "'", file_.name(), "': key '", key("rope.scaling.type"), "' is '",
            kind.substr(0, 64), "', known are none, linear");
-  return number("rope.scaling.factor", 1.0, 1e6);
+  const double before = number("rope.scale_linear", 0.0, kMaxRopeFactor, 1.0);  // the key of files up to 2023
+  const double factor = number("rope.scaling.factor", 0.0, kMaxRopeFactor, before);
+  if (factor == 0) return 1.0;  // what some writers put for "no scaling"
+  LQ_CHECK(factor >= kMinRopeFactor, Code::bad_file, "'", file_.name(), "': the rope scaling factor is ", factor,
+           ", expected 0 or ", kMinRopeFactor, " to ", kMaxRopeFactor);
+  return factor;
 }
 
 }  // namespace lq

@@ -25,8 +25,8 @@ class Metadata {
 
   // Rows of the embedding, checked against "<arch>.vocab_size" and the tokenizer's list if they are there.
   std::size_t vocab_size(std::string_view embedding) const;
-  // By how much positions are divided: "<arch>.rope.scaling". Throws Error{unsupported} for other kinds than none and
-  // linear.
+  // By how much positions are divided: "<arch>.rope.scaling.type" and ".factor"; a factor without a type is linear.
+  // Throws Error{unsupported} for other kinds (yarn, longrope, ...), naming the kind.
   double rope_divisor() const;
 
  private:
