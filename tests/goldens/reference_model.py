@@ -1,6 +1,7 @@
 """What the logit goldens are made from: the prompts, and two other implementations run on the same GGUF file.
 
-`Transformers` dequantises every tensor to fp32 and runs Hugging Face's LlamaForCausalLM on it (eager attention, fp32):
+`Transformers` dequantises every tensor to fp32 and runs Hugging Face's LlamaForCausalLM or Qwen2ForCausalLM on it
+(eager attention, fp32):
 the mathematical reference. `LlamaCpp` runs llama.cpp through llama-cpp-python as its users do. Both give logits for
 token ids, so no tokenizer of ours takes part.
 """
@@ -12,6 +13,15 @@ import numpy as np
 # 50 lengths from 1 to 512 tokens, denser at the short end.
 LENGTHS = [1, 1, 2, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 15, 16, 17, 20, 24, 28, 31, 32, 33, 40, 48, 56, 63, 64, 65, 80, 96,
            112, 127, 128, 129, 144, 160, 176, 192, 208, 224, 256, 257, 288, 320, 352, 384, 416, 448, 480, 512]
+
+# llama3 rotary scaling of models by general.name. The GGUF file has what the formula gives (rope_freqs.weight);
+# transformers is given the parameters, so that it computes the frequencies by itself.
+LLAMA3_ROPE = {
+    "Tiny llama3": {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                    "original_max_position_embeddings": 64},
+    "llama-3.2-1b, random weights": {"factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                                     "original_max_position_embeddings": 8192},
+}
 
 
 def find_model(path=None):
@@ -39,6 +49,8 @@ def prompts(tokenize):
 
 
 class Transformers:
+    """A GGUF file of the llama or qwen2 architecture as transformers computes it."""
+
     def __init__(self, path):
         import torch
         import transformers
@@ -47,25 +59,42 @@ class Transformers:
         self.torch = torch
         self.version = f"transformers {transformers.__version__}, torch {torch.__version__}"
         reader = GGUFReader(path)
+        tensors = {t.name: dequantize(t.data, t.tensor_type).astype(np.float32) for t in reader.tensors}
+        config, kind = self.config(transformers, reader.fields, tensors)
+        self.model = kind(config).eval()
+        state = self.state(config, tensors, permuted=kind is transformers.LlamaForCausalLM)
+        self.model.load_state_dict({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in state.items()})
 
+    @staticmethod
+    def config(transformers, fields, tensors):
         def key(name, default=None):
-            field = reader.fields.get(name)
+            field = fields.get(name if name.startswith("general.") else f"{arch}.{name}")
             return field.contents() if field else default
 
-        heads, kv_heads = key("llama.attention.head_count"), key("llama.attention.head_count_kv")
-        config = transformers.LlamaConfig(
-            vocab_size=key("llama.vocab_size"), hidden_size=key("llama.embedding_length"),
-            intermediate_size=key("llama.feed_forward_length"), num_hidden_layers=key("llama.block_count"),
-            num_attention_heads=heads, num_key_value_heads=kv_heads,
-            max_position_embeddings=key("llama.context_length"),
-            rms_norm_eps=key("llama.attention.layer_norm_rms_epsilon"),
-            rope_parameters={"rope_type": "default", "rope_theta": key("llama.rope.freq_base")},
-            tie_word_embeddings=True, attn_implementation="eager", dtype="float32")
-        self.model = transformers.LlamaForCausalLM(config).eval()
-        tensors = {t.name: dequantize(t.data, t.tensor_type).astype(np.float32) for t in reader.tensors}
+        arch = key("general.architecture")
+        kinds = {"llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM),
+                 "qwen2": (transformers.Qwen2Config, transformers.Qwen2ForCausalLM)}
+        make, kind = kinds[arch]
+        heads = key("attention.head_count")
+        rope = {"rope_type": "default", "rope_theta": key("rope.freq_base")}
+        if key("rope.scaling.type") == "linear":
+            rope |= {"rope_type": "linear", "factor": key("rope.scaling.factor")}
+        if "rope_freqs.weight" in tensors:  # the formula's parameters are not in the file, only what it gives
+            rope |= {"rope_type": "llama3"} | LLAMA3_ROPE[key("general.name")]
+        config = make(
+            vocab_size=tensors["token_embd.weight"].shape[0], hidden_size=key("embedding_length"),
+            intermediate_size=key("feed_forward_length"), num_hidden_layers=key("block_count"),
+            num_attention_heads=heads, num_key_value_heads=key("attention.head_count_kv", heads),
+            head_dim=key("attention.key_length", key("embedding_length") // heads),
+            max_position_embeddings=key("context_length"), rms_norm_eps=key("attention.layer_norm_rms_epsilon"),
+            rope_parameters=rope, tie_word_embeddings="output.weight" not in tensors, attn_implementation="eager",
+            dtype="float32")
+        return config, kind
 
-        def unpermute(w, n):  # GGUF keeps rotary pairs adjacent, transformers half a head apart
-            return w.reshape(n, w.shape[0] // n // 2, 2, w.shape[1]).swapaxes(1, 2).reshape(w.shape)
+    @staticmethod
+    def state(config, tensors, permuted):
+        def unpermute(w, n):  # GGUF keeps the llama family's rotary pairs adjacent, transformers half a head apart
+            return w.reshape(n, w.shape[0] // n // 2, 2, -1).swapaxes(1, 2).reshape(w.shape)
 
         state = {"model.embed_tokens.weight": tensors["token_embd.weight"],
                  "model.norm.weight": tensors["output_norm.weight"],
@@ -73,13 +102,15 @@ class Transformers:
         names = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm", "attn_q": "self_attn.q_proj",
                  "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
                  "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj"}
+        heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
         for layer in range(config.num_hidden_layers):
             for ours, theirs in names.items():
-                w = tensors[f"blk.{layer}.{ours}.weight"]
-                if ours in ("attn_q", "attn_k"):
-                    w = unpermute(w, heads if ours == "attn_q" else kv_heads)
-                state[f"model.layers.{layer}.{theirs}.weight"] = w
-        self.model.load_state_dict({k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in state.items()})
+                for part in ("weight", "bias"):
+                    w = tensors.get(f"blk.{layer}.{ours}.{part}")
+                    if w is not None:
+                        w = unpermute(w, heads[ours]) if permuted and ours in heads else w
+                        state[f"model.layers.{layer}.{theirs}.{part}"] = w
+        return state
 
     def logits(self, ids):
         with self.torch.inference_mode():
