@@ -1,8 +1,9 @@
-// A complete llama model of 100 KB, written as a GGUF file in memory: byte-level BPE with a few merges, ChatML
-// template, random weights (fixed by a seed). Its text is nonsense, but every code path from file to text runs, in
-// milliseconds and without the default model. Test-only.
+// A complete llama (or qwen2) model of 100 KB, written as a GGUF file in memory: byte-level BPE with a few merges,
+// ChatML template, random weights (fixed by a seed). Its text is nonsense, but every code path from file to text runs,
+// in milliseconds and without the default model. Test-only.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -18,7 +19,12 @@ namespace lq_test {
 struct TinyModel {
   std::uint32_t n_layer = 2, d_model = 64, n_head = 4, n_kv_head = 2, d_ff = 96, n_ctx = 256;
   std::uint64_t seed = 1;
-  std::string architecture = "llama";
+  std::uint32_t head_dim = 0;  // 0: d_model / n_head
+  std::string name = "Tiny", architecture = "llama";
+  bool qkv_bias = false;
+  double rope_linear = 0;  // factor of linear scaling; 0 = no such keys
+  double rope_llama3 = 0;  // factor of llama3 scaling from 64 positions; 0 = no rope_freqs.weight
+  std::string rope_type;   // rope.scaling.type, where it is not what the two above make it
   std::string chat_template =
       "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + "
       "'\n' "
@@ -26,9 +32,30 @@ struct TinyModel {
   bool with_weights = true;
   bool tied = false;  // no head of its own: it then tends to repeat its last token
 
+  std::size_t head_width() const { return head_dim ? head_dim : d_model / n_head; }
   // Ids: 0 <|endoftext|>, 1 <|im_start|>, 2 <|im_end|>, 3.. the 256 bytes, then the merges.
   std::string gguf() const;
 };
+
+// The models whose logits tests/goldens/families.json has, one for each thing a family may do differently.
+inline std::vector<TinyModel> tiny_families() {
+  TinyModel qwen2, llama3;
+  qwen2.name = "Tiny qwen2";
+  qwen2.architecture = "qwen2";
+  qwen2.qkv_bias = qwen2.tied = true;
+  qwen2.d_model = 224;
+  qwen2.n_head = 7;
+  qwen2.n_kv_head = 1;
+  TinyModel linear = qwen2;
+  linear.name = "Tiny qwen2, linear";
+  linear.tied = false;
+  linear.rope_linear = 4;
+  llama3.name = "Tiny llama3";
+  llama3.n_head = 8;  // 256 columns of queries beside a width of 64
+  llama3.head_dim = 32;
+  llama3.rope_llama3 = 8;
+  return {qwen2, linear, llama3};
+}
 
 namespace detail {
 
@@ -134,6 +161,26 @@ inline std::string q8_0(lq::Random& random, std::size_t rows, std::size_t column
   return out;
 }
 
+template <class F>
+std::string f32s(std::size_t n, F value) {
+  std::string out;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto v = static_cast<float>(value(i));
+    put(out, &v, 4);
+  }
+  return out;
+}
+
+// Divisor of rotary frequency i of width/2 by which llama3 scaling comes to the same (Grattafiori et al. 2024), from
+// 64 positions, low and high frequency factors 1 and 4.
+inline double llama3_divisor(double factor, double base, std::size_t i, std::size_t width) {
+  const double pi = 3.14159265358979323846;
+  const double turns =
+      64 / (2 * pi * std::pow(base, 2 * static_cast<double>(i) / static_cast<double>(width)));  // in 64 positions
+  const double smooth = std::clamp((turns - 1) / (4 - 1), 0.0, 1.0);
+  return 1 / ((1 - smooth) / factor + smooth);
+}
+
 inline void put_tokenizer(GgufWriter& w, const TinyModel& m, std::size_t& n_vocab) {
   std::vector<std::string> tokens = {"<|endoftext|>", "<|im_start|>", "<|im_end|>"};
   for (const std::string& s : byte_alphabet()) tokens.push_back(s);
@@ -156,20 +203,31 @@ inline void put_tokenizer(GgufWriter& w, const TinyModel& m, std::size_t& n_voca
 inline void put_weights(GgufWriter& w, const TinyModel& m, std::size_t n_vocab) {
   constexpr std::uint32_t kF32 = 0, kQ8_0 = 8;
   lq::Random random(m.seed);
-  const std::size_t d = m.d_model, head = d / m.n_head, kv = head * m.n_kv_head, ff = m.d_ff;
+  const std::size_t d = m.d_model, head = m.head_width(), q = head * m.n_head, kv = head * m.n_kv_head, ff = m.d_ff;
   const auto matrix = [&](const std::string& name, std::size_t rows, std::size_t columns, double gain) {
     w.tensor(name, kQ8_0, {columns, rows}, q8_0(random, rows, columns, gain));
+  };
+  const auto bias = [&](const std::string& name, std::size_t n) {
+    if (!m.qkv_bias) return;
+    w.tensor(name, kF32, {n},
+             f32s(n, [&](std::size_t) { return 2.0 * (static_cast<double>(random.next() % 1024) / 1024 - 0.5); }));
   };
   matrix("token_embd.weight", n_vocab, d, 4.0);
   if (!m.tied) matrix("output.weight", n_vocab, d, 3.0);
   w.tensor("output_norm.weight", kF32, {d}, f32_ones(d));
+  if (m.rope_llama3 > 0)
+    w.tensor("rope_freqs.weight", kF32, {head / 2},
+             f32s(head / 2, [&](std::size_t i) { return llama3_divisor(m.rope_llama3, 10000.0, i, head); }));
   for (std::uint32_t l = 0; l < m.n_layer; ++l) {
     const std::string p = "blk." + std::to_string(l) + ".";
     w.tensor(p + "attn_norm.weight", kF32, {d}, f32_ones(d));
-    matrix(p + "attn_q.weight", d, d, 2.0);
+    matrix(p + "attn_q.weight", q, d, 2.0);
+    bias(p + "attn_q.bias", q);
     matrix(p + "attn_k.weight", kv, d, 2.0);
+    bias(p + "attn_k.bias", kv);
     matrix(p + "attn_v.weight", kv, d, 1.0);
-    matrix(p + "attn_output.weight", d, d, 1.0);
+    bias(p + "attn_v.bias", kv);
+    matrix(p + "attn_output.weight", d, q, 1.0);
     w.tensor(p + "ffn_norm.weight", kF32, {d}, f32_ones(d));
     matrix(p + "ffn_gate.weight", ff, d, 1.0);
     matrix(p + "ffn_up.weight", ff, d, 1.0);
@@ -182,7 +240,7 @@ inline void put_weights(GgufWriter& w, const TinyModel& m, std::size_t n_vocab) 
 inline std::string TinyModel::gguf() const {
   detail::GgufWriter w;
   w.str("general.architecture", architecture);
-  w.str("general.name", "Tiny");
+  w.str("general.name", name);
   const std::string p = architecture + ".";
   w.u32(p + "block_count", n_layer);
   w.u32(p + "context_length", n_ctx);
@@ -190,9 +248,16 @@ inline std::string TinyModel::gguf() const {
   w.u32(p + "feed_forward_length", d_ff);
   w.u32(p + "attention.head_count", n_head);
   w.u32(p + "attention.head_count_kv", n_kv_head);
-  w.u32(p + "rope.dimension_count", d_model / n_head);
+  if (head_dim) {
+    w.u32(p + "attention.key_length", head_dim);
+    w.u32(p + "attention.value_length", head_dim);
+  }
+  w.u32(p + "rope.dimension_count", static_cast<std::uint32_t>(head_width()));
   w.f32(p + "rope.freq_base", 10000.0f);
   w.f32(p + "attention.layer_norm_rms_epsilon", 1e-5f);
+  const std::string scaling = !rope_type.empty() ? rope_type : rope_linear != 0 ? "linear" : "";
+  if (!scaling.empty()) w.str(p + "rope.scaling.type", scaling);
+  if (rope_linear != 0) w.f32(p + "rope.scaling.factor", static_cast<float>(rope_linear));
   std::size_t n_vocab = 0;
   detail::put_tokenizer(w, *this, n_vocab);
   if (with_weights) detail::put_weights(w, *this, n_vocab);
