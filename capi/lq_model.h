@@ -57,7 +57,7 @@ LQ_API lq_status lq_model_error(char* out, size_t capacity, size_t* length, cons
 typedef struct lq_model_info {
   uint32_t struct_size;
   uint32_t vocab_only;   /* 1 if the file has no weights (or they were not asked for); dimensions may then be 0 */
-  char architecture[64]; /* "llama"; NUL-terminated, cut if longer */
+  char architecture[64]; /* "llama", "qwen2"; NUL-terminated, cut if longer */
   char name[128];        /* the model's own name for itself, "" if it has none */
   uint32_t n_vocab;      /* vocabulary size */
   uint32_t n_layer;

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Compares every logit of Loquor and of llama.cpp with transformers (fp32, on the dequantised weights of the same file)
-over the 50 prompts of reference_model.py, and greedy continuations of 64 tokens.
+over the 50 prompts of reference_model.py, and greedy continuations of 64 tokens (fewer and shorter ones if asked).
 
-    python tests/goldens/compare_logits.py build/bin/dump_logits [MODEL.gguf] [--json OUT]
+    python tests/goldens/compare_logits.py build/bin/dump_logits [MODEL.gguf] [--json OUT] [--longest N] [--continue N]
 
 Prints, for each engine: mean KL(reference || engine) and top-1 agreement over all positions and over last positions, the
 largest |logit difference|, and where each greedy continuation first leaves the reference, with the reference's distance
@@ -19,19 +19,17 @@ import tempfile
 import numpy as np
 from reference_model import LlamaCpp, Transformers, find_model, prompts
 
-CONTINUE = 64
-
 
 class Ours:
     """dump_logits reads {"prompts": [[ids]...], "greedy": n} and streams all logits, then the continuations."""
 
-    def __init__(self, tool, path, ids, mode):
+    def __init__(self, tool, path, ids, mode, n):
         job = tempfile.NamedTemporaryFile("w", suffix=".json")
-        json.dump({"prompts": ids, "greedy": CONTINUE}, job)
+        json.dump({"prompts": ids, "greedy": n}, job)
         job.flush()
         self.job = job
         self.process = subprocess.Popen([tool, path, job.name, *mode], stdout=subprocess.PIPE)
-        self.n_vocab = None
+        self.n_vocab, self.n = None, n
 
     def read(self, count, dtype):
         data = self.process.stdout.read(4 * count)
@@ -45,7 +43,7 @@ class Ours:
         return self.read(len(ids) * self.n_vocab, "<f4").reshape(len(ids), self.n_vocab)
 
     def greedy(self):
-        return self.read(CONTINUE, "<i4").tolist()
+        return self.read(self.n, "<i4").tolist()
 
 
 def log_softmax(x):
@@ -78,7 +76,7 @@ class Tally:
         return {"engine": self.name, "positions": len(self.kl), "mean_kl": float(np.mean(self.kl)),
                 "max_kl": float(np.max(self.kl)), "top1": float(np.mean(self.same)),
                 "mean_kl_last": float(np.mean(self.last_kl)), "top1_last": float(np.mean(self.last_same)),
-                "max_dlogit": self.worst, "greedy_same": 50 - len(self.leaves),
+                "max_dlogit": self.worst, "greedy_same": len(self.last_kl) - len(self.leaves),
                 "greedy_largest_gap_at_difference": max(gaps, default=0.0), "greedy_differences": self.leaves}
 
 
@@ -87,12 +85,14 @@ def main():
     parser.add_argument("tool")
     parser.add_argument("model", nargs="?")
     parser.add_argument("--json")
+    parser.add_argument("--longest", type=int, default=512, help="leave out prompts of more tokens")
+    parser.add_argument("--continue", type=int, default=64, dest="n", help="length of the greedy continuations")
     args = parser.parse_args()
     path = find_model(args.model)
     peer, reference = LlamaCpp(path), Transformers(path)
-    ids = prompts(peer.tokenize)
+    ids = [p for p in prompts(peer.tokenize) if len(p) <= args.longest]
     modes = {"loquor": [], "loquor, Q8_0 cache": ["--kv", "Q8_0"], "loquor, reference mode": ["--reference", "--kv", "F32"]}
-    ours = {name: Ours(args.tool, path, ids, mode) for name, mode in modes.items()}
+    ours = {name: Ours(args.tool, path, ids, mode, args.n) for name, mode in modes.items()}
     tallies = {name: Tally(name) for name in [*modes, "llama.cpp"]}
     expected = []
     for i, prompt in enumerate(ids):
@@ -100,9 +100,9 @@ def main():
         ref_log = log_softmax(ref)
         for name, engine in [*ours.items(), ("llama.cpp", peer)]:
             tallies[name].add(ref, ref_log, engine.logits(prompt))
-        expected.append(reference.greedy(prompt, CONTINUE))
-        tallies["llama.cpp"].add_greedy(i, *expected[-1], peer.greedy(prompt, CONTINUE))
-        print(f"{i + 1}/50", file=sys.stderr, end="\r")
+        expected.append(reference.greedy(prompt, args.n))
+        tallies["llama.cpp"].add_greedy(i, *expected[-1], peer.greedy(prompt, args.n))
+        print(f"{i + 1}/{len(ids)}", file=sys.stderr, end="\r")
     for name, engine in ours.items():
         for i in range(len(ids)):
             tallies[name].add_greedy(i, *expected[i], engine.greedy())
