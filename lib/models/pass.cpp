@@ -8,7 +8,7 @@
 #include <cstring>
 
 #include "decoder_impl.hpp"
-#include "fp_environment.hpp"
+#include "loquor/core/fp_environment.hpp"
 #include "loquor/core/status.hpp"
 
 namespace lq {

@@ -1,5 +1,5 @@
 // Default rounding and no flush-to-zero for the life of the object: the host's floating-point settings must not change
-// results (promise: same bytes for the same input), and are restored for it afterwards. Private to lib.
+// results (promise: same bytes for the same input), and are restored for it afterwards.
 #pragma once
 
 #include <cfenv>
