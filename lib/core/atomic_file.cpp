@@ -34,7 +34,9 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::fail_io(const char* what) const {
-  fail(Code::io, "cannot ", what, " '", path_, "': ", std::strerror(errno));
+  const char* why = std::strerror(errno);
+  const std::string of = expected_ ? str(" of ", expected_) : std::string();
+  fail(Code::io, "cannot ", what, " '", path_, "': ", why, " (after ", written_, of, " bytes)");
 }
 
 void AtomicFile::write(const void* data, std::size_t n) {
@@ -44,6 +46,7 @@ void AtomicFile::write(const void* data, std::size_t n) {
     if (done < 0 && errno == EINTR) continue;
     if (done <= 0) fail_io("write");
     p += done;
+    written_ += static_cast<std::size_t>(done);
     n -= static_cast<std::size_t>(done);
   }
 }

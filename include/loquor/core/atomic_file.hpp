@@ -16,13 +16,16 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
-  void write(const void* data, std::size_t n);  // throws Error{io}
+  // How many bytes will be written in all, if known: for messages only.
+  void expect(std::size_t bytes) noexcept { expected_ = bytes; }
+  void write(const void* data, std::size_t n);  // throws Error{io} with the bytes that fitted
   void commit();                                // throws Error{io}
 
  private:
   [[noreturn]] void fail_io(const char* what) const;
 
   std::string path_, temporary_;
+  std::size_t written_ = 0, expected_ = 0;
   int fd_ = -1;
 };
 

@@ -1,0 +1,47 @@
+// Rewriting a GGUF file with its weights in another element type. Keys, tensor names, shapes and order stay; only
+// general.file_type and general.quantization_version change. Memory does not grow with the file.
+//
+// Which tensors become what follows llama.cpp's quantiser where the type is known here:
+//   - only tensors named *.weight with at least two dimensions are converted; norms, expert gates, position and
+//     token-type embeddings and small recurrent weights stay as they are, as does all that has the type already;
+//   - the head (output.weight or, if there is none, token_embd.weight) gets a type of its own: Q8_0 for a 4-bit type
+//     (llama.cpp has Q6_K where rows are a multiple of 256, else Q8_0 as well), otherwise the type asked for;
+//   - rows that are not a multiple of the type's block become F16, which llama.cpp refuses.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "loquor/core/context.hpp"
+#include "loquor/core/dtype.hpp"
+
+namespace lq {
+
+struct QuantizeOptions {
+  DType type = DType::Q8_0;             // F32, F16, BF16, Q8_0, Q4_0, Q4_1
+  std::optional<DType> head;            // as described above if not set
+  std::function<bool(float)> progress;  // fraction, on the calling thread; false stops
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+struct QuantizeResult {
+  std::size_t tensors = 0;
+  std::size_t converted = 0;    // of them; the others were copied
+  std::size_t requantized = 0;  // converted ones that were in a block type before, so had lost precision already
+  std::size_t odd = 0;          // converted ones that became F16 because of their row length
+  DType head = DType::F32;      // the type the head has now
+  std::uint64_t source_bytes = 0, target_bytes = 0;
+};
+
+// Writes `target`, replacing it only when complete. `source` is a path, mapped: it must not be truncated meanwhile.
+// Throws Error{invalid_argument} for a type that cannot be written and for a target that is the source or not a regular
+// file; {unsupported} for one part of a split model; {bad_file} for a weight that the type cannot hold, naming
+// tensor and row; {cancelled}; and what opening the source, writing the target and allocating can throw.
+QuantizeResult quantize_file(const Context& ctx, const std::string& source, const std::string& target,
+                             const QuantizeOptions& options);
+
+}  // namespace lq
