@@ -118,6 +118,48 @@ LQ_API lq_status lq_model_metadata_key(char* out, size_t capacity, size_t* lengt
 LQ_API lq_status lq_model_metadata_value(char* out, size_t capacity, size_t* length, const lq_model* model,
                                          const char* key) LQ_NOEXCEPT;
 
+/* ---- Quantising: a model file with its weights in another type ---------------------------------------------------- */
+
+typedef struct lq_quantize_options {
+  uint32_t struct_size;
+  uint32_t reserved;       /* 0 */
+  const char* head;        /* type of the tensor that makes the logits (output.weight; if there is none,
+                              token_embd.weight); NULL or "" = Q8_0 if `type` has 4 bits, else `type` */
+  lq_progress_fn progress; /* called on the calling thread */
+  void* progress_user;
+  lq_cancel* cancel; /* polled at least every 20 ms, but not while the system flushes the finished file to the disk */
+} lq_quantize_options;
+
+#define LQ_QUANTIZE_OPTIONS_INIT \
+  { (uint32_t)sizeof(lq_quantize_options), 0, NULL, NULL, NULL, NULL }
+
+typedef struct lq_quantize_result {
+  uint32_t struct_size;
+  uint32_t tensors;
+  uint32_t converted;   /* of them; the others were copied as they are (vectors, norms, what has the type already) */
+  uint32_t requantized; /* converted tensors that were quantised in the source too, so are rounded twice */
+  uint32_t odd;         /* converted tensors that became F16, because their rows are not a multiple of 32 */
+  uint32_t reserved;
+  const char* head; /* the type that the head has now; a constant */
+  uint64_t source_bytes;
+  uint64_t target_bytes;
+} lq_quantize_result;
+
+#define LQ_QUANTIZE_RESULT_INIT \
+  { (uint32_t)sizeof(lq_quantize_result), 0, 0, 0, 0, 0, NULL, 0, 0 }
+
+/* Writes the GGUF file `target`: `source` (as in lq_model_load; quantised or not) with its weight matrices in `type`,
+ * one of "F32", "F16", "BF16", "Q8_0", "Q4_0" and "Q4_1" in any case. Their bytes equal those of llama.cpp's quantiser
+ * without an importance matrix. All else in the file is copied; only general.file_type and general.quantization_version
+ * change. The file is written under a temporary name beside `target` and renamed when it is complete: on failure what
+ * was there before is untouched. Uses the context's threads and some MiB of memory, whatever the file's size. `out` may
+ * be NULL. Errors: INVALID_ARGUMENT for an unknown type (the message lists those known) and for a target that is the
+ * source or not a regular file; NOT_FOUND; IO (with the bytes that could be written); BAD_FILE, also for a weight that
+ * is not finite or too large for the type (tensor and row are named); UNSUPPORTED for a tensor type that this build
+ * cannot read (named) and for one part of a split model; OUT_OF_MEMORY; CANCELLED. Threads: any. */
+LQ_API lq_status lq_quantize(lq_quantize_result* out, lq_context* context, const char* source, const char* target,
+                             const char* type, const lq_quantize_options* options) LQ_NOEXCEPT;
+
 /* ---- The catalogue: models known by a short name ---------------------------------------------------------------- */
 
 typedef struct lq_catalogue_entry {

@@ -49,6 +49,12 @@ struct ChatOptions {
 
 namespace detail {
 
+// An lq_progress_fn whose user pointer is a std::function<bool(float)>.
+inline int progress_thunk(float fraction, void* user) noexcept {
+  const auto& fn = *static_cast<const std::function<bool(float)>*>(user);
+  return shield([&] { return fn(fraction); });
+}
+
 // The C form of messages and options; borrows from them.
 struct ChatArgs {
   std::vector<lq_message> messages;
@@ -178,10 +184,7 @@ class Model {
     o.memory_cap = options.memory_cap;
     o.cancel = options.cancel ? options.cancel->get() : nullptr;
     if (options.progress) {
-      o.progress = [](float fraction, void* user) {
-        const auto& fn = *static_cast<const std::function<bool(float)>*>(user);
-        return detail::shield([&] { return fn(fraction); });
-      };
+      o.progress = detail::progress_thunk;
       o.progress_user = const_cast<std::function<bool(float)>*>(&options.progress);
     }
     raw_ = std::make_shared<detail::Owner<lq_model>>();
@@ -261,6 +264,27 @@ inline std::string inspect_json(const std::string& source, const Context& contex
   o.n_ctx = n_ctx;
   o.kv_type = kv_type;
   return detail::read_text([&](auto... a) { return lq_model_inspect_json(a..., context.get(), source.c_str(), &o); });
+}
+
+struct QuantizeOptions {
+  std::string head = {};                     // type of the head; "" = Q8_0 if the type has 4 bits, else the type
+  std::function<bool(float)> progress = {};  // fraction; false cancels
+  const Cancel* cancel = nullptr;
+};
+
+// Writes `target`: the GGUF file `source` with its weights as "F32", "F16", "BF16", "Q8_0", "Q4_0" or "Q4_1".
+inline lq_quantize_result quantize(const std::string& source, const std::string& target, const std::string& type,
+                                   const QuantizeOptions& options = {}, const Context& context = Context()) {
+  lq_quantize_options o = LQ_QUANTIZE_OPTIONS_INIT;
+  o.head = options.head.c_str();
+  o.cancel = options.cancel ? options.cancel->get() : nullptr;
+  if (options.progress) {
+    o.progress = detail::progress_thunk;
+    o.progress_user = const_cast<std::function<bool(float)>*>(&options.progress);
+  }
+  lq_quantize_result result = LQ_QUANTIZE_RESULT_INIT;
+  detail::check(lq_quantize(&result, context.get(), source.c_str(), target.c_str(), type.c_str(), &o));
+  return result;
 }
 
 // The models known by a short name.

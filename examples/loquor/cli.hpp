@@ -72,6 +72,7 @@ Command add_tokenize(CLI::App& app);
 Command add_logits(CLI::App& app);
 Command add_perplexity(CLI::App& app);
 Command add_bench(CLI::App& app);
+Command add_quantize(CLI::App& app);
 Command add_models(CLI::App& app);
 Command add_info(CLI::App& app);
 

@@ -333,8 +333,8 @@ void GgufParser::read_tensor(std::vector<std::uint64_t>& offsets) {
   for (std::uint32_t i = rank; i-- > 0;) t.shape.push_back(static_cast<std::size_t>(dims[i]));
   const auto type = read<std::uint32_t>("a tensor's type");
   const TypeTraits* known = type <= INT32_MAX ? find_type(static_cast<std::int32_t>(type)) : nullptr;
-  LQ_CHECK(known, Code::unsupported, "gguf: ", file_.name_, ": tensor '", printable(t.name), "' has type ", type,
-           ", which this build does not support");
+  LQ_CHECK(known, Code::unsupported, "gguf: ", file_.name_, ": tensor '", printable(t.name), "' has type ", type, " (",
+           gguf_element_name(type), "), which this build does not support");
   t.type = known->type;
   if (dims[0] % known->block_elems)
     bad("tensor '", printable(t.name), "' has rows of ", dims[0], " elements, not a multiple of ", known->block_elems);

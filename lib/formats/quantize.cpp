@@ -142,7 +142,7 @@ void Quantizer::plan() {
     total_ += t.shape.count();
     if (type == t.type) continue;
     ++result_.converted;
-    result_.requantized += is_block_type(t.type);
+    result_.requantized += is_block_type(t.type) && is_block_type(type);
     largest = std::max(largest, row_bytes(type, std::min(kChunk, t.shape.count())));
   }
   result_.tensors = types_.size();

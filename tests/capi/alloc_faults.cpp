@@ -1,17 +1,19 @@
 // Fails the k-th allocation of the process, for every k, in the life of a model through the C interface: context, load,
-// tokenize, template, a token, save, restore. Each run must end with LQ_OK or LQ_ERR_OUT_OF_MEMORY and a message, leave
-// no block behind, and the same run without a failure must then give the same tokens. Once with that one allocation
-// failing and once with all from there on. malloc and its relatives are replaced in this executable, so operator new,
-// the C++ run-time and the C library are in it too.
+// tokenize, template, a token, save, restore, quantise. Each run must end with LQ_OK or LQ_ERR_OUT_OF_MEMORY and a
+// message, leave no block behind, and the same run without a failure must then give the same tokens. Once with that one
+// allocation failing and once with all from there on. malloc and its relatives are replaced in this executable, so
+// operator new, the C++ run-time and the C library are in it too.
 //
 //   alloc_faults [STRIDE]     every STRIDE-th k (1)
 #include <errno.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -72,6 +74,9 @@ void free(void* p) {
 
 namespace {
 
+// The model as a file, and what it is quantised to.
+std::string source_path, target_path;
+
 struct Outcome {
   lq_status status = LQ_OK;
   int32_t tokens[4] = {};
@@ -121,6 +126,7 @@ Outcome life(const std::string& file, uint32_t threads, char* state, size_t stat
   STEP(lq_session_load(fork, state, length));
   STEP(lq_session_generate(nullptr, fork, nullptr, 0, &g, nullptr, nullptr));
   STEP(lq_session_output_tokens(&made_tokens, &out.count, fork));
+  STEP(lq_quantize(nullptr, context, source_path.c_str(), target_path.c_str(), "q4_0", nullptr));
 #undef STEP
   if (out.status == LQ_OK) std::memcpy(out.tokens, made_tokens, std::min<size_t>(out.count, 4) * 4);
   if (out.status != LQ_OK) out.count = 0;
@@ -187,5 +193,11 @@ int check(const std::string& file, uint32_t threads, long stride) {
 int main(int argc, char** argv) {
   const long stride = argc > 1 ? std::max(1L, std::atol(argv[1])) : 1;
   const std::string file = lq_test::TinyModel().gguf();
-  return check(file, 1, stride) | check(file, 2, stride);
+  source_path = "/tmp/lq_alloc_faults_" + std::to_string(getpid()) + ".gguf";
+  target_path = source_path + ".quantized";
+  std::ofstream(source_path, std::ios::binary) << file;
+  const int failed = check(file, 1, stride) | check(file, 2, stride);
+  unlink(source_path.c_str());
+  unlink(target_path.c_str());
+  return failed;
 }

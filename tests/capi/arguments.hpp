@@ -45,6 +45,10 @@ inline lq_status load(Handles& h, void (*change)(lq_model_options&)) {
   lq_model_free(m);
   return s;
 }
+inline lq_status quantize(Handles& h, void (*change)(lq_quantize_options&)) {
+  const auto o = with<lq_quantize_options>(LQ_QUANTIZE_OPTIONS_INIT, change);
+  return lq_quantize(nullptr, h.context, h.path.c_str(), (h.path + ".quantized").c_str(), "q4_1", &o);
+}
 inline lq_status create_session(Handles& h, void (*change)(lq_session_options&)) {
   const auto o = with<lq_session_options>(LQ_SESSION_OPTIONS_INIT, change);
   lq_session* s = nullptr;

@@ -42,6 +42,7 @@ Handles::~Handles() {
   lq_cancel_free(cancel);
   unlink(path.c_str());
   unlink((path + ".state").c_str());
+  unlink((path + ".quantized").c_str());
 }
 
 void* Handles::of(Kind kind) const {
@@ -164,6 +165,11 @@ std::vector<CallRow> model_calls() {
       {"lq_model_metadata_value", Takes::handle, Kind::model,
        [](Handles&, void* h) {
          return lq_model_metadata_value(nullptr, 0, nullptr, as<lq_model>(h), "general.architecture");
+       }},
+      {"lq_quantize", Takes::handle, Kind::context,
+       [](Handles& f, void* h) {
+         return lq_quantize(nullptr, as<lq_context>(h), f.path.c_str(), (f.path + ".quantized").c_str(), "q4_0",
+                            nullptr);
        }},
       {"lq_catalogue_count",
        Takes::no_handle,

@@ -123,6 +123,57 @@ const BadRow kModel[] = {
     {"path unknown", LQ_ERR_NOT_FOUND, [](Handles&) { return lq_model_path(nullptr, 0, nullptr, "no-such-model"); }},
 };
 
+const BadRow kQuantize[] = {
+    {"quantize source NULL", kInvalid,
+     [](Handles& h) { return lq_quantize(nullptr, h.context, nullptr, "/tmp/x", "q8_0", nullptr); }},
+    {"quantize target NULL", kInvalid,
+     [](Handles& h) { return lq_quantize(nullptr, h.context, h.path.c_str(), nullptr, "q8_0", nullptr); }},
+    {"quantize target empty", kInvalid,
+     [](Handles& h) { return lq_quantize(nullptr, h.context, h.path.c_str(), "", "q8_0", nullptr); }},
+    {"quantize target is the source", kInvalid,
+     [](Handles& h) { return lq_quantize(nullptr, h.context, h.path.c_str(), h.path.c_str(), "q8_0", nullptr); }},
+    {"quantize target is a folder", kInvalid,
+     [](Handles& h) { return lq_quantize(nullptr, h.context, h.path.c_str(), "/tmp", "q8_0", nullptr); }},
+    {"quantize target in no folder", LQ_ERR_IO,
+     [](Handles& h) { return lq_quantize(nullptr, h.context, h.path.c_str(), "/nonexistent/x", "q8_0", nullptr); }},
+    {"quantize no such source", LQ_ERR_NOT_FOUND,
+     [](Handles& h) { return lq_quantize(nullptr, h.context, "/nonexistent", "/tmp/x", "q8_0", nullptr); }},
+    {"quantize type NULL", kInvalid,
+     [](Handles& h) { return lq_quantize(nullptr, h.context, h.path.c_str(), "/tmp/x", nullptr, nullptr); }},
+    {"quantize type unknown", kInvalid,
+     [](Handles& h) { return lq_quantize(nullptr, h.context, h.path.c_str(), "/tmp/x", "q3_k", nullptr); }},
+    {"quantize type of integers", kInvalid,
+     [](Handles& h) { return lq_quantize(nullptr, h.context, h.path.c_str(), "/tmp/x", "i32", nullptr); }},
+    {"quantize endless type", LQ_ERR_LIMIT,
+     [](Handles& h) {
+       return lq_quantize(nullptr, h.context, h.path.c_str(), "/tmp/x", std::string(1 << 20, 'q').c_str(), nullptr);
+     }},
+    {"quantize head unknown", kInvalid, [](Handles& h) { return quantize(h, [](auto& o) { o.head = "q8"; }); }},
+    {"quantize options struct_size", kInvalid,
+     [](Handles& h) { return quantize(h, [](auto& o) { o.struct_size = 4; }); }},
+    {"quantize result struct_size", kInvalid,
+     [](Handles& h) {
+       lq_quantize_result r = LQ_QUANTIZE_RESULT_INIT;
+       r.struct_size = 0;
+       return lq_quantize(&r, h.context, h.path.c_str(), "/tmp/x", "q8_0", nullptr);
+     }},
+    {"quantize cancel is no handle", kInvalid,
+     [](Handles& h) {
+       static lq_cancel* wrong;
+       wrong = reinterpret_cast<lq_cancel*>(h.model);
+       return quantize(h, [](auto& o) { o.cancel = wrong; });
+     }},
+    {"quantize cancelled", LQ_ERR_CANCELLED,
+     [](Handles& h) {
+       static lq_cancel* cancel;
+       cancel = h.cancel;
+       lq_cancel_trigger(h.cancel);
+       return quantize(h, [](auto& o) { o.cancel = cancel; });
+     }},
+    {"quantize stopped by progress", LQ_ERR_CANCELLED,
+     [](Handles& h) { return quantize(h, [](auto& o) { o.progress = [](float, void*) { return 1; }; }); }},
+};
+
 const BadRow kText[] = {
     {"tokenize NULL", kInvalid,
      [](Handles& h) { return lq_tokenize(nullptr, 0, nullptr, h.model, nullptr, 3, nullptr); }},
@@ -226,4 +277,5 @@ const BadRow kText[] = {
 
 TEST_CASE("wrong arguments to contexts and cancel handles are refused", "[capi]") { run(kBase); }
 TEST_CASE("wrong arguments to models are refused", "[capi]") { run(kModel); }
+TEST_CASE("wrong arguments to quantising are refused", "[capi]") { run(kQuantize); }
 TEST_CASE("wrong arguments to text and chat functions are refused", "[capi]") { run(kText); }

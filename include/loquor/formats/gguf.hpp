@@ -34,6 +34,8 @@ enum class GgufType : std::uint32_t {
   f64 = 12
 };
 const char* gguf_type_name(GgufType type) noexcept;
+// "Q6_K" for the element type of a tensor; "unknown" for an id without one.
+const char* gguf_element_name(std::uint32_t id) noexcept;
 
 // One metadata value. The as_* functions give nullopt when the type does not fit, so that the caller can say what it
 // wanted; integers of any width convert if the value is representable.

@@ -31,7 +31,7 @@ struct QuantizeOptions {
 struct QuantizeResult {
   std::size_t tensors = 0;
   std::size_t converted = 0;    // of them; the others were copied
-  std::size_t requantized = 0;  // converted ones that were in a block type before, so had lost precision already
+  std::size_t requantized = 0;  // from one block type to another, so rounded twice
   std::size_t odd = 0;          // converted ones that became F16 because of their row length
   DType head = DType::F32;      // the type the head has now
   std::uint64_t source_bytes = 0, target_bytes = 0;

@@ -1,0 +1,61 @@
+#include "loquor/formats/quantize.hpp"
+
+#include "args.hpp"
+#include "base.hpp"
+#include "loquor/formats/catalog.hpp"
+#include "loquor/quant/rows.hpp"
+#include "lq_model.h"
+
+namespace lq::capi {
+namespace {
+
+DType type_arg(const Call& call, const char* text, const char* argument) {
+  const std::string name = name_arg(call, text, argument);
+  const auto type = type_from_name(name);
+  LQ_CHECK(type && is_real_type(*type), Code::invalid_argument, call.function(), ": ", argument, " is '",
+           std::string_view(name).substr(0, 32), "', expected one of ", real_type_names());
+  return *type;
+}
+
+lq_quantize_result result_of(const QuantizeResult& r) {
+  lq_quantize_result out = LQ_QUANTIZE_RESULT_INIT;
+  out.tensors = static_cast<std::uint32_t>(r.tensors);
+  out.converted = static_cast<std::uint32_t>(r.converted);
+  out.requantized = static_cast<std::uint32_t>(r.requantized);
+  out.odd = static_cast<std::uint32_t>(r.odd);
+  out.head = name(r.head).data();  // a literal
+  out.source_bytes = r.source_bytes;
+  out.target_bytes = r.target_bytes;
+  return out;
+}
+
+}  // namespace
+}  // namespace lq::capi
+
+using namespace lq;
+using namespace lq::capi;
+
+extern "C" lq_status lq_quantize(lq_quantize_result* out, lq_context* context, const char* source, const char* target,
+                                 const char* type, const lq_quantize_options* options) noexcept {
+  return guard(__func__, [&](Call& call) {
+    if (out) {
+      out_struct_size(call, out, "out");
+      write_struct(out, lq_quantize_result LQ_QUANTIZE_RESULT_INIT);
+    }
+    const std::shared_ptr<const Context>& ctx = call.on<ContextObject>(context, "context").context;
+    const auto o = options_arg<lq_quantize_options>(call, options, LQ_QUANTIZE_OPTIONS_INIT);
+    const std::string from = name_arg(call, source, "source"), to = name_arg(call, target, "target");
+    QuantizeOptions q;
+    q.type = type_arg(call, type, "type");
+    if (o.head && *o.head) q.head = type_arg(call, o.head, "options.head");
+    if (o.progress)
+      q.progress = [fn = o.progress, user = o.progress_user](float fraction) { return fn(fraction, user) == 0; };
+    Use<CancelObject> cancel;
+    if (o.cancel) {
+      cancel = Use<CancelObject>(call, o.cancel, "options.cancel");
+      q.cancel = cancel->flag.get();
+    }
+    const QuantizeResult result = quantize_file(*ctx, resolve_model(from), to, q);
+    if (out) write_struct(out, result_of(result));
+  });
+}
