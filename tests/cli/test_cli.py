@@ -61,7 +61,7 @@ class Usage(unittest.TestCase):
 
     def test_help_and_version(self):
         for arguments in (["--help"], ["--version"], *([c, "--help"] for c in (
-                "generate", "chat", "tokenize", "logits", "perplexity", "bench", "models", "info"))):
+                "generate", "chat", "tokenize", "logits", "perplexity", "bench", "quantize", "models", "info"))):
             status, out, err = run(*arguments)
             self.assertEqual((status, err), (0, ""), arguments)
             self.assertTrue(out)
@@ -244,6 +244,62 @@ class WithModel(unittest.TestCase):
         self.assertGreater(d["weight_bytes"], 50e6)
         self.assertEqual(d["kv_bytes"] * 2, run_json("info", "--model", MODEL, "--ctx", 2048)["kv_bytes"])
         self.assertIn("30 of width 576", run("info", "--model", MODEL)[1].decode())
+
+    def test_quantize_to_every_type(self):
+        with tempfile.TemporaryDirectory() as folder:
+            target, again = pathlib.Path(folder, "out.gguf"), pathlib.Path(folder, "again.gguf")
+            for kind, head in (("F32", "F32"), ("F16", "F16"), ("BF16", "BF16"), ("q8_0", "Q8_0"), ("Q4_0", "Q8_0"),
+                               ("Q4_1", "Q8_0")):
+                d = run_json("quantize", MODEL, target, kind)
+                self.assertEqual((d["head"], d["target_bytes"]), (head, target.stat().st_size), kind)
+                question = ("--prompt", "What is the capital of France?", "--max-tokens", 10, "--temperature", 0)
+                self.assertIn("Paris", run_json("generate", "--model", target, *question)["text"], kind)
+                if kind == "F16":
+                    d = run_json("quantize", target, again, "Q4_0", "--head", "f16", "--threads", 1)
+                    self.assertEqual((d["head"], d["requantized"]), ("F16", 0))
+                    self.assertIn("Paris", run_json("generate", "--model", again, *question)["text"])
+            self.assertEqual(target.read_bytes(), pathlib.Path(MODEL).read_bytes())
+            self.assertIn("head Q8_0", run("quantize", MODEL, target, "Q4_1")[1].decode())
+
+    def test_quantize_fails_cleanly(self):
+        with tempfile.TemporaryDirectory() as folder:
+            target, bad = pathlib.Path(folder, "out.gguf"), pathlib.Path(folder, "bad.gguf")
+            target.write_bytes(b"before")
+            bad.write_bytes(b"GGUF is not enough")
+            for code, arguments, words in (
+                    (2, (MODEL, target, "Q5_9"), ("Q5_9", "F32, F16, Q4_0, Q4_1, Q8_0, BF16")),
+                    (2, (MODEL, target, "q4_0", "--head", "nonsense"), ("head", "nonsense", "Q8_0")),
+                    (2, (MODEL, MODEL, "q4_0"), ("source itself",)),
+                    (2, (MODEL, folder, "q4_0"), ("regular file",)),
+                    (2, (MODEL, target), ("type",)),
+                    (3, ("/nonexistent", target, "q4_0"), ("/nonexistent",)),
+                    (3, (MODEL, "/nonexistent/x", "q4_0"), ("/nonexistent/x",)),
+                    (3, (bad, target, "q4_0"), ("bad.gguf",))):
+                status, out, err = run("quantize", *arguments)
+                self.assertEqual((status, out), (code, b""), err)
+                for word in words:
+                    self.assertIn(word, err)
+            self.assertEqual(target.read_bytes(), b"before")
+            self.assertEqual(sorted(os.listdir(folder)), ["bad.gguf", "out.gguf"])
+
+    def test_quantize_shows_progress_on_a_terminal_and_ends_with_an_interrupt(self):
+        with tempfile.TemporaryDirectory() as folder:
+            target = os.path.join(folder, "out.gguf")
+            pid, fd = pty.fork()
+            if pid == 0:
+                os.execv(LOQUOR, [LOQUOR, "quantize", MODEL, target, "F32", "--threads", "1"])
+            try:
+                self.expect(fd, b"Quantising [##")
+                os.write(fd, b"\x03")
+                self.expect(fd, b"cancelled")
+                self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 130)
+                pid = 0
+            finally:
+                if pid:
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+                os.close(fd)
+            self.assertEqual(os.listdir(folder), [])
 
     def test_chat_answers_each_line(self):
         d = run_json("chat", "--model", MODEL, "--temperature", 0, "--max-tokens", 12, "--system", "Be brief.",

@@ -50,8 +50,24 @@ def inspect(source) -> dict:
     return json.loads(_native.inspect_json(os.fspath(source)))
 
 
+def quantize(source, target, type, *, head="", threads=0, progress=None, cancel=None) -> dict:
+    """Writes the GGUF file `target`: `source` with its weights in another type.
+
+    source    a name of models() or the path of a GGUF file, quantised or not
+    target    replaced only when the new file is complete
+    type      "F32", "F16", "BF16", "Q8_0", "Q4_0" or "Q4_1"
+    head      type of the tensor that makes the logits; default: "Q8_0" for a 4-bit type, else the type
+    threads   computing threads, 0 = the CPUs this process may use
+    progress  called with the fraction that is done; return False to stop
+    Returns what was done: tensors, converted, requantized, odd, head, source_bytes, target_bytes (see lq_quantize_result).
+    """
+    import os
+
+    return _native.quantize(os.fspath(source), os.fspath(target), type, head, threads, progress, cancel)
+
+
 __all__ = [
     "BadFile", "Cancel", "Cancelled", "Chat", "ContextFull", "Event", "Forked", "InputOutputError", "Internal", "InvalidArgument",
     "LimitReached", "LoquorError", "Mismatch", "Model", "NotFound", "OutOfMemory", "Result", "Sampler", "Session", "TemplateError",
-    "Unsupported", "inspect", "isas", "models",
+    "Unsupported", "inspect", "isas", "models", "quantize",
 ]

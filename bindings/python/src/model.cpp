@@ -1,4 +1,6 @@
 // Models, tokens, chat templates, the catalogue.
+#include <atomic>
+
 #include "convert.hpp"
 #include "interruptible.hpp"
 
@@ -114,6 +116,30 @@ py::dict perplexity(const Model& m, const loquor::Tokens& tokens, std::uint32_t 
   return d;
 }
 
+py::dict quantize(const std::string& source, const std::string& target, const std::string& type,
+                  const std::string& head, std::uint32_t threads, py::object progress, const loquor::Cancel* cancel) {
+  std::atomic<bool> stop{false};  // by Ctrl-C: the caller's own handle is not to be left set
+  loquor::ContextOptions c;
+  c.threads = threads;
+  loquor::QuantizeOptions o;
+  o.head = head;
+  o.cancel = cancel;
+  o.progress = [&stop, callback = Progress{Callable(std::move(progress))}](float fraction) {
+    return !stop && callback(fraction);
+  };
+  lq_quantize_result r = LQ_QUANTIZE_RESULT_INIT;
+  interruptible([&] { r = loquor::quantize(source, target, type, o, loquor::Context(c)); }, [&] { stop = true; });
+  py::dict d;
+  d["tensors"] = r.tensors;
+  d["converted"] = r.converted;
+  d["requantized"] = r.requantized;
+  d["odd"] = r.odd;
+  d["head"] = r.head;
+  d["source_bytes"] = r.source_bytes;
+  d["target_bytes"] = r.target_bytes;
+  return d;
+}
+
 }  // namespace
 
 void bind_model(py::module_& m) {
@@ -152,6 +178,7 @@ void bind_model(py::module_& m) {
              return to_str(loquor::ChatTemplate(x).render(messages_of(messages), {prompt, tools, extra}));
            })
       .def("perplexity", &perplexity);
+  m.def("quantize", &quantize);
   m.def("catalogue", &catalogue);
   m.def("model_path", [](const std::string& s) { return loquor::model_path(s); });
   m.def("inspect_json", [](const std::string& s) { return loquor::inspect_json(s); });
