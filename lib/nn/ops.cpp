@@ -23,10 +23,9 @@ void for_rows(const Context& ctx, std::size_t rows, const Fn& fn) {
 ActRow act_row(Activations& a, std::size_t r) noexcept {
   const std::size_t at = r * a.cols_, block = r * (a.cols_ / kBlock);
   const bool quantized = a.compute_ == Compute::quantized && a.cols_ % kBlock == 0;
-  return {a.f32_ + at,    quantized ? a.q_ + at : nullptr,
-          a.q2_ + at,     a.d_ + block,
-          a.d2_ + block,  a.ds_ + block,
-          a.sum_ + block, a.sum2_ + block};
+  return {a.f32_ + at,    quantized ? a.q_ + at : nullptr,  a.d_ + block,
+          a.ds_ + block,  a.sum_ + block,                   a.outliers_ + r * (a.cols_ / 4),
+          a.first_ + r * (segments(a.cols_) + 1), a.big_ + r};
 }
 
 void shape(Activations& a, std::size_t rows, std::size_t cols) {
@@ -50,9 +49,9 @@ MatmulArgs matmul_args(const PackedMatrix& w, const Activations& a, TensorView<f
   m.d = a.d_;
   m.ds = a.ds_;
   m.sum = a.sum_;
-  m.q2 = a.q2_;
-  m.d2 = a.d2_;
-  m.sum2 = a.sum2_;
+  m.outliers = a.outliers_;
+  m.first = a.first_;
+  m.big = a.big_;
   m.tokens = a.rows();
   m.y = y.data;
   m.ldy = y.stride;
@@ -61,11 +60,23 @@ MatmulArgs matmul_args(const PackedMatrix& w, const Activations& a, TensorView<f
   return m;
 }
 
+// The parts of an Activations buffer: rows x cols fp32, then what ActRow holds of each row.
+struct ActParts {
+  std::size_t f32, q, scales, outliers, first, big;
+  ActParts(std::size_t rows, std::size_t cols) noexcept
+      : f32(align_up(4 * rows * cols)),
+        q(align_up(rows * cols)),
+        scales(align_up(4 * (rows * cols / kBlock + rows))),
+        outliers(align_up(rows * cols / 4 * sizeof(Outlier))),
+        first(align_up(rows * (segments(cols) + 1) * sizeof(std::uint32_t))),
+        big(align_up(4 * rows)) {}
+  std::size_t total() const noexcept { return f32 + q + 3 * scales + outliers + first + big; }
+};
+
 }  // namespace
 
 std::size_t Activations::bytes_needed(std::size_t rows, std::size_t cols) noexcept {
-  const std::size_t n = rows * cols;
-  return align_up(4 * n) + 2 * align_up(n) + 5 * align_up(4 * (n / kBlock + rows));
+  return ActParts(rows, cols).total();
 }
 
 Activations::Activations(const Context& ctx, std::size_t max_rows, std::size_t max_cols, Compute compute)
@@ -73,17 +84,17 @@ Activations::Activations(const Context& ctx, std::size_t max_rows, std::size_t m
       max_rows_(max_rows),
       max_cols_(max_cols),
       compute_(compute) {
-  const std::size_t n = max_rows * max_cols, scales = align_up(4 * (n / kBlock + max_rows));
+  const ActParts parts(max_rows, max_cols);
   std::byte* p = storage_.data();
   const auto part = [&p](std::size_t bytes) { return std::exchange(p, p + bytes); };
-  f32_ = reinterpret_cast<float*>(part(align_up(4 * n)));
-  q_ = reinterpret_cast<std::int8_t*>(part(align_up(n)));
-  q2_ = reinterpret_cast<std::int8_t*>(part(align_up(n)));
-  d_ = reinterpret_cast<float*>(part(scales));
-  d2_ = reinterpret_cast<float*>(part(scales));
-  ds_ = reinterpret_cast<float*>(part(scales));
-  sum_ = reinterpret_cast<std::int32_t*>(part(scales));
-  sum2_ = reinterpret_cast<std::int32_t*>(part(scales));
+  f32_ = reinterpret_cast<float*>(part(parts.f32));
+  q_ = reinterpret_cast<std::int8_t*>(part(parts.q));
+  d_ = reinterpret_cast<float*>(part(parts.scales));
+  ds_ = reinterpret_cast<float*>(part(parts.scales));
+  sum_ = reinterpret_cast<std::int32_t*>(part(parts.scales));
+  outliers_ = reinterpret_cast<Outlier*>(part(parts.outliers));
+  first_ = reinterpret_cast<std::uint32_t*>(part(parts.first));
+  big_ = reinterpret_cast<float*>(part(parts.big));
 }
 
 void set_activations(const Context& ctx, TensorView<const float> x, Activations& a) {

@@ -1,9 +1,10 @@
 // Rounding activations to int8 in blocks of 32, and the row operations that end in it.
 //
-// A few blocks of a row hold outliers, and their coarse steps make nearly all of the rounding error: of SmolLM2's rows
-// about one block in five has a step over 3 % of the row's root mean square. Such a block gets a second int8 digit,
-// 1/254 of the first one's step; that takes the divergence from fp32 down by a factor of five to ten (docs/STATUS.md
-// has the figures) for a second pass over these blocks only.
+// A few values of a row are much larger than the rest, and the coarse step of their blocks makes nearly all of the
+// rounding error. A value over kOutlier times the row's mean magnitude is therefore written in two digits: a coarse one
+// in steps of 128/127 of that limit, kept in a short list, and what remains of it as an ordinary int8 of
+// its block, whose step no longer depends on it. The list holds groups of four columns, which is what one integer dot
+// product takes: about one group in sixteen. docs/performance.md has the figures.
 #pragma once
 
 #include "loquor/quant/panel.hpp"
@@ -11,17 +12,34 @@
 
 namespace lq {
 
-// One row of matmul input: x may be nullptr, and q, in which case all below it are unused. x, q, q2 (cols); the others
-// (cols/32). A block stands for d * q + d2 * q2, which adds up to ds; d2 is 0 where there is no second digit.
+// Four columns, 4 * group ..., with coarse digits, and their sum.
+struct Outlier {
+  std::int8_t digits[4];
+  std::uint32_t group : 20;
+  std::int32_t sum : 12;  // |sum| <= 4 * 127
+};
+static_assert(sizeof(Outlier) == 8);
+inline constexpr std::size_t kMaxQuantizedCols = std::size_t{4} << 20;  // what `group` can name
+
+// Outliers are listed by segments of columns, so that a product may be taken segment by segment.
+inline constexpr std::size_t kSegmentBlocks = 24, kSegmentCols = kSegmentBlocks * kBlock;
+inline std::size_t segments(std::size_t cols) noexcept { return (cols + kSegmentCols - 1) / kSegmentCols; }
+
+// One row of matmul input: x may be nullptr, and q, in which case all below it are unused. x, q (cols); d, ds, sum
+// (cols/32); a block stands for d * q + big * its coarse digits, which adds up to ds; sum is that of q alone.
+// Outliers [first[s], first[s + 1]) belong to segment s; there is room for cols/4.
 struct ActRow {
   float* x;
-  std::int8_t *q, *q2;
-  float *d, *d2, *ds;
-  std::int32_t *sum, *sum2;
+  std::int8_t* q;
+  float *d, *ds;
+  std::int32_t* sum;
+  Outlier* outliers;
+  std::uint32_t* first;  // (segments + 1)
+  float* big;            // (1)
 };
 
-// Blocks whose step exceeds this fraction of the row's root mean square get a second digit.
-inline constexpr float kSecondDigit = 0.02f;
+// Values over this many times the mean magnitude of their row are outliers; over 4, so that there are fewer than cols/4.
+inline constexpr float kOutlier = 4.5f;
 
 namespace kernels {
 
@@ -37,32 +55,67 @@ inline float mean_square(const float* x, std::size_t n) noexcept {
   return L::hsum(s) / static_cast<float>(n);
 }
 
-// d = max|x| / 127, q = round to even(x * 127 / max|x|); an all-zero block has d = 0, q = 0.
+// Magnitudes above this are outliers. At least max|x| / 127, so that coarse digits fit int8; rows of denormals have none.
 template <class A>
-inline void quantize_block(const float* x, float limit, const ActRow& out, std::size_t b) noexcept {
+inline float outlier_limit(const float* x, std::size_t cols) noexcept {
   using L = simd::Lanes<A>;
-  const auto lo = L::load(x), hi = L::load(x + 16);
-  const float amax = L::hmax(L::max(L::abs(lo), L::abs(hi)));
-  const auto inverse = L::set1(amax > 0.0f ? 127.0f / amax : 0.0f);
-  const auto qlo = L::lrint(L::mul(lo, inverse)), qhi = L::lrint(L::mul(hi, inverse));
-  const float d = amax / 127.0f;
-  auto rlo = L::izero(), rhi = L::izero();
-  float d2 = 0.0f;
-  if (d > limit) {
-    d2 = d / 254.0f;
-    const auto minus_d = L::set1(-d), fine = L::set1(1.0f / d2);
-    rlo = L::lrint(L::mul(L::fma(L::cvt(qlo), minus_d, lo), fine));
-    rhi = L::lrint(L::mul(L::fma(L::cvt(qhi), minus_d, hi), fine));
+  auto sum = L::zero(), top = L::zero();
+  for (std::size_t i = 0; i < cols; i += 16) {
+    const auto v = L::abs(L::load(x + i));
+    sum = L::add(sum, v);
+    top = L::max(top, v);
   }
-  L::istore_i8(out.q + b * kBlock, qlo);
-  L::istore_i8(out.q + b * kBlock + 16, qhi);
-  L::istore_i8(out.q2 + b * kBlock, rlo);
-  L::istore_i8(out.q2 + b * kBlock + 16, rhi);
-  out.d[b] = d;
-  out.d2[b] = d2;
-  out.sum[b] = L::ihsum(L::iadd(qlo, qhi));
-  out.sum2[b] = L::ihsum(L::iadd(rlo, rhi));
-  out.ds[b] = __builtin_fmaf(d, static_cast<float>(out.sum[b]), d2 * static_cast<float>(out.sum2[b]));
+  const float limit = kOutlier * (L::hsum(sum) / static_cast<float>(cols)), least = L::hmax(top) / 127.0f;
+  if (limit < 1e-30f) return 1e30f;
+  return limit > least ? limit : least;
+}
+
+// Moves the outliers of a block into the list, leaving what their coarse digits do not express. Returns the digits' sum.
+template <class A>
+inline std::int32_t split_outliers(typename simd::Lanes<A>::F (&v)[2], float limit, float big, std::size_t group,
+                                   Outlier* out, std::uint32_t& count) noexcept {
+  using L = simd::Lanes<A>;
+  alignas(16) std::int8_t digits[kBlock];
+  for (int i = 0; i < 2; ++i) {
+    const auto coarse = L::round(L::mul(v[i], L::set1(1.0f / big)));
+    // max(|v|, limit) > limit is |v| > limit, false for NaN.
+    const auto kept = L::select_less(L::set1(limit), L::abs(v[i]), coarse, L::zero());
+    v[i] = L::fma(kept, L::set1(-big), v[i]);
+    L::istore_i8(digits + 16 * i, L::lrint(kept));
+  }
+  std::int32_t total = 0;
+  for (std::size_t g = 0; g < kBlock / 4; ++g) {
+    std::int32_t word;
+    __builtin_memcpy(&word, digits + 4 * g, 4);
+    if (word == 0) continue;
+    Outlier& o = out[count++];
+    __builtin_memcpy(o.digits, &word, 4);
+    o.group = static_cast<std::uint32_t>(group + g) & 0xfffff;
+    o.sum = digits[4 * g] + digits[4 * g + 1] + digits[4 * g + 2] + digits[4 * g + 3];
+    total += o.sum;
+  }
+  return total;
+}
+
+// d = max|x| / 127, q = round to even(x / d), of what is left of a block without its outliers.
+template <class A>
+inline void quantize_block(const float* x, float limit, float big, const ActRow& out, std::size_t b,
+                           std::uint32_t& count) noexcept {
+  using L = simd::Lanes<A>;
+  typename L::F v[2] = {L::load(x), L::load(x + 16)};
+  float amax = L::hmax(L::max(L::abs(v[0]), L::abs(v[1])));
+  std::int32_t coarse = 0;
+  if (amax > limit) {
+    coarse = split_outliers<A>(v, limit, big, b * (kBlock / 4), out.outliers, count);
+    amax = L::hmax(L::max(L::abs(v[0]), L::abs(v[1])));
+  }
+  const auto inverse = L::set1(amax > 0.0f ? 127.0f / amax : 0.0f);
+  const auto lo = L::lrint(L::mul(v[0], inverse)), hi = L::lrint(L::mul(v[1], inverse));
+  L::istore_i8(out.q + b * kBlock, lo);
+  L::istore_i8(out.q + b * kBlock + 16, hi);
+  out.d[b] = amax / 127.0f;
+  out.sum[b] = L::ihsum(L::iadd(lo, hi));
+  out.ds[b] = __builtin_fmaf(out.d[b], static_cast<float>(out.sum[b]), big * static_cast<float>(coarse));
 }
 
 // Copies and/or quantises a finished row; cols is a multiple of 32 when q is wanted.
@@ -70,8 +123,14 @@ template <class A>
 void set_row(const float* x, std::size_t cols, const ActRow& out) noexcept {
   using L = simd::Lanes<A>;
   if (out.q) {
-    const float limit = kSecondDigit * __builtin_sqrtf(mean_square<A>(x, cols));
-    for (std::size_t b = 0; b < cols / kBlock; ++b) quantize_block<A>(x + b * kBlock, limit, out, b);
+    const float limit = outlier_limit<A>(x, cols), big = limit * (128.0f / 127.0f);
+    std::uint32_t count = 0;
+    for (std::size_t b = 0; b < cols / kBlock; ++b) {
+      if (b % kSegmentBlocks == 0) out.first[b / kSegmentBlocks] = count;
+      quantize_block<A>(x + b * kBlock, limit, big, out, b, count);
+    }
+    out.first[segments(cols)] = count;
+    *out.big = big;
   }
   if (out.x && out.x != x)
     for (std::size_t i = 0; i < cols; i += 16) L::store_n(out.x + i, L::load_n(x + i, cols - i), cols - i);

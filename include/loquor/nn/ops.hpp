@@ -22,6 +22,8 @@
 
 namespace lq {
 
+struct Outlier;  // kernels/quantize.hpp
+
 // How matmuls compute. `quantized`: activations are rounded to int8 in blocks of 32 for block-typed weights (fp32 for
 // F32/F16/BF16 weights). `reference`: weights are widened to fp32 and everything is fp32 (slow, for checking).
 enum class Compute : int { quantized = 0, reference = 1 };
@@ -77,9 +79,11 @@ class Activations {
   // What ops.cpp and the kernels share; rows are rows_ of capacity max_rows_.
   Storage storage_;
   float* f32_ = nullptr;                                // (rows, cols)
-  std::int8_t *q_ = nullptr, *q2_ = nullptr;            // (rows, cols): first and second digits
-  float *d_ = nullptr, *d2_ = nullptr, *ds_ = nullptr;  // (rows, cols/32)
-  std::int32_t *sum_ = nullptr, *sum2_ = nullptr;       // (rows, cols/32)
+  std::int8_t* q_ = nullptr;                            // (rows, cols)
+  float *d_ = nullptr, *ds_ = nullptr, *big_ = nullptr;  // (rows, cols/32) twice, (rows)
+  std::int32_t* sum_ = nullptr;                         // (rows, cols/32)
+  Outlier* outliers_ = nullptr;                         // (rows, cols/4)
+  std::uint32_t* first_ = nullptr;                      // (rows, segments + 1)
   std::size_t rows_ = 0, cols_ = 0, max_rows_ = 0, max_cols_ = 0;
   Compute compute_ = Compute::quantized;
 };

@@ -113,6 +113,11 @@ struct Lanes<arch::Avx2> {
     const __m256i* q = static_cast<const __m256i*>(p);
     return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
   }
+  static void wstore(void* p, W w) noexcept {
+    __m256i* q = static_cast<__m256i*>(p);
+    _mm256_storeu_si256(q, w.a);
+    _mm256_storeu_si256(q + 1, w.b);
+  }
   static W low_nibbles(W w) noexcept {
     const __m256i m = _mm256_set1_epi8(15);
     return {_mm256_and_si256(w.a, m), _mm256_and_si256(w.b, m)};

@@ -142,6 +142,7 @@ struct Lanes<arch::Scalar> {
     std::memcpy(w.v, p, 64);
     return w;
   }
+  static void wstore(void* p, const W& w) noexcept { std::memcpy(p, w.v, 64); }
   static W low_nibbles(const W& w) noexcept {
     W r;
     for (int i = 0; i < 64; ++i) r.v[i] = w.v[i] & 15;

@@ -1,0 +1,274 @@
+// Matrix products of block formats in integer arithmetic. A vector lane is an output row.
+//
+// Arithmetic per output element, the same in every tile shape (hence bit-identical for one row and for many): the
+// columns are taken in segments (quantize.hpp). In a segment, for each block of 32 in order
+//     acc = fma(float(sum q_w q_a), d_w * d_a, acc), and for Q4_1 then  acc = fma(m_w, sum of what the block stands for,
+//     acc),
+// then for its outliers in order  h = fma(float(sum q_w digits), d_w, h), and at last acc = fma(h, big, acc). The integer
+// sums are exact.
+//
+// Few rows read the packed panels as they are. Many rows read panels unpacked to one byte a weight, kStrip rows at a
+// time, so that unpacking is shared by all of them.
+#pragma once
+
+#include <type_traits>
+
+#include "loquor/kernels/matmul_tile.hpp"
+
+namespace lq::kernels {
+
+// One packed panel type: the dwords of group i (columns 4i.. of the block) and their product with four digits.
+template <class A, class Panel>
+struct Packed {
+  using L = simd::Lanes<A>;
+  static constexpr bool kNibbles = sizeof(Panel::q) == 256;
+  static constexpr bool kMin = std::is_same_v<Panel, PanelQ4_1>;
+  static constexpr std::int32_t kBias = std::is_same_v<Panel, PanelQ4_0> ? 8 : kNibbles ? 0 : L::kDot8Bias;
+
+  static typename L::W group(const Panel& p, std::size_t i) noexcept {
+    if constexpr (!kNibbles) return L::wload(p.q + 64 * i);
+    const auto raw = L::wload(p.q + 64 * (i % 4));
+    return i < 4 ? L::low_nibbles(raw) : L::high_nibbles(raw);
+  }
+  static typename L::I dot(typename L::I acc, const typename L::W& w, const std::int8_t* a) noexcept {
+    if constexpr (kNibbles) return L::dot4(acc, w, a);
+    return L::dot8(acc, w, a);
+  }
+};
+
+// P panels of a matrix in the file's layout, `blocks` blocks each.
+template <class A, class Panel, int P>
+struct PackedStrip {
+  using L = simd::Lanes<A>;
+  using Format = Packed<A, Panel>;
+  const Panel* base;
+  std::size_t blocks;
+
+  const Panel& at(int p, std::size_t b) const noexcept { return base[static_cast<std::size_t>(p) * blocks + b]; }
+  typename L::F scale(int p, std::size_t b) const noexcept { return L::from_f16(at(p, b).d); }
+  typename L::F min(int p, std::size_t b) const noexcept { return L::from_f16(at(p, b).m); }
+  typename L::W group(int p, std::size_t b, std::size_t i) const noexcept { return Format::group(at(p, b), i); }
+
+  template <int T>
+  void dot(std::size_t b, const std::int8_t* const (&a)[T], typename L::I (&acc)[P][T]) const noexcept {
+    if constexpr (!Format::kNibbles) {
+#pragma GCC unroll 8
+      for (std::size_t i = 0; i < 8; ++i)
+#pragma GCC unroll 8
+        for (int p = 0; p < P; ++p) {
+          const auto w = group(p, b, i);
+#pragma GCC unroll 8
+          for (int t = 0; t < T; ++t) acc[p][t] = Format::dot(acc[p][t], w, a[t] + 4 * i);
+        }
+    } else {
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < 4; ++i)
+#pragma GCC unroll 8
+        for (int p = 0; p < P; ++p) {
+          const auto raw = L::wload(at(p, b).q + 64 * i);
+          const auto low = L::low_nibbles(raw), high = L::high_nibbles(raw);
+#pragma GCC unroll 8
+          for (int t = 0; t < T; ++t) {
+            acc[p][t] = Format::dot(acc[p][t], low, a[t] + 4 * i);
+            acc[p][t] = Format::dot(acc[p][t], high, a[t] + 16 + 4 * i);
+          }
+        }
+    }
+  }
+  // The same blocks of the next strip: in L2 by the time this thread gets there.
+  void prefetch(std::size_t b) const noexcept {
+    const auto* next = reinterpret_cast<const std::byte*>(base + static_cast<std::size_t>(P) * blocks + b * P);
+    for (std::size_t line = 0; line < sizeof(Panel) * P; line += 64) L::prefetch(next + line);
+  }
+};
+
+// One segment of P panels, one byte a weight and fp32 scales: 31 KiB for two panels, read from L1 by row after row.
+template <class A, class Panel, int P>
+struct UnpackedStrip {
+  using L = simd::Lanes<A>;
+  using Format = Packed<A, Panel>;
+  alignas(64) std::uint8_t q[kSegmentBlocks][8][P][64];
+  alignas(64) float d[kSegmentBlocks][P][16], m[Format::kMin ? kSegmentBlocks : 1][P][16];
+  std::size_t first;  // block
+
+  void load(const PackedStrip<A, Panel, P>& from, std::size_t begin, std::size_t end) noexcept {
+    first = begin;
+    for (std::size_t b = begin; b < end; ++b)
+      for (int p = 0; p < P; ++p) {
+        for (std::size_t i = 0; i < 8; ++i) L::wstore(q[b - first][i][p], from.group(p, b, i));
+        L::store(d[b - first][p], from.scale(p, b));
+        if constexpr (Format::kMin) L::store(m[b - first][p], from.min(p, b));
+      }
+  }
+  typename L::F scale(int p, std::size_t b) const noexcept { return L::load(d[b - first][p]); }
+  typename L::F min(int p, std::size_t b) const noexcept { return L::load(m[b - first][p]); }
+  typename L::W group(int p, std::size_t b, std::size_t i) const noexcept { return L::wload(q[b - first][i][p]); }
+
+  template <int T>
+  void dot(std::size_t b, const std::int8_t* const (&a)[T], typename L::I (&acc)[P][T]) const noexcept {
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < 8; ++i) {
+      typename L::W w[P];
+#pragma GCC unroll 8
+      for (int p = 0; p < P; ++p) w[p] = group(p, b, i);
+#pragma GCC unroll 8
+      for (int t = 0; t < T; ++t)
+#pragma GCC unroll 8
+        for (int p = 0; p < P; ++p) acc[p][t] = Format::dot(acc[p][t], w[p], a[t] + 4 * i);
+    }
+  }
+  void prefetch(std::size_t) const noexcept {}
+};
+
+// Adds block b of rows token.. to a tile. Registers: P*T int32 and P*T fp32 accumulators, P or 2P weights, P scales.
+template <class A, int P, int T, class Strip>
+LQ_ALWAYS_INLINE void add_block(const MatmulArgs& m, const Strip& w, std::size_t b, std::size_t token,
+                                typename simd::Lanes<A>::F (&acc)[P][T]) noexcept {
+  using L = simd::Lanes<A>;
+  using Format = typename Strip::Format;
+  const std::size_t blocks = m.cols / kBlock, at = token * blocks + b;
+  const std::int8_t* a[T];
+  typename L::I dot[P][T];
+#pragma GCC unroll 8
+  for (int t = 0; t < T; ++t) {
+    const std::size_t row = static_cast<std::size_t>(t);
+    a[t] = m.q + (token + row) * m.cols + b * kBlock;
+    const auto init = Format::kBias ? L::iset1(-Format::kBias * m.sum[at + row * blocks]) : L::izero();
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) dot[p][t] = init;
+  }
+  w.dot(b, a, dot);
+#pragma GCC unroll 8
+  for (int p = 0; p < P; ++p) {
+    const auto dw = w.scale(p, b);
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t)
+      acc[p][t] =
+          L::fma(L::cvt(dot[p][t]), L::mul(dw, L::set1(m.d[at + static_cast<std::size_t>(t) * blocks])), acc[p][t]);
+    if constexpr (Format::kMin) {
+      const auto mw = w.min(p, b);
+#pragma GCC unroll 8
+      for (int t = 0; t < T; ++t)
+        acc[p][t] = L::fma(mw, L::set1(m.ds[at + static_cast<std::size_t>(t) * blocks]), acc[p][t]);
+    }
+  }
+}
+
+// Adds the outliers of one segment.
+template <class A, int P, int T, class Strip>
+LQ_ALWAYS_INLINE void add_outliers(const MatmulArgs& m, const Strip& w, std::size_t segment, std::size_t token,
+                                   typename simd::Lanes<A>::F (&acc)[P][T]) noexcept {
+  using L = simd::Lanes<A>;
+  using Format = typename Strip::Format;
+#pragma GCC unroll 8
+  for (int t = 0; t < T; ++t) {
+    const std::size_t row = token + static_cast<std::size_t>(t);
+    const std::uint32_t* first = m.first + row * (segments(m.cols) + 1) + segment;
+    const Outlier *o = m.outliers + row * (m.cols / 4), *end = o + first[1];
+    o += first[0];
+    if (o == end) continue;
+    typename L::F h[P];
+    for (auto& v : h) v = L::zero();
+    for (; o != end; ++o) {
+      const std::size_t b = o->group / 8, i = o->group % 8;
+      const auto init = Format::kBias ? L::iset1(-Format::kBias * o->sum) : L::izero();
+#pragma GCC unroll 8
+      for (int p = 0; p < P; ++p)
+        h[p] = L::fma(L::cvt(Format::dot(init, w.group(p, b, i), o->digits)), w.scale(p, b), h[p]);
+    }
+    const auto big = L::set1(m.big[row]);
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) acc[p][t] = L::fma(h[p], big, acc[p][t]);
+  }
+}
+
+template <class A, int P, int T, class Strip>
+LQ_ALWAYS_INLINE void add_segment(const MatmulArgs& m, const Strip& w, std::size_t segment, std::size_t token,
+                                  typename simd::Lanes<A>::F (&acc)[P][T]) noexcept {
+  const std::size_t blocks = m.cols / kBlock, begin = segment * kSegmentBlocks;
+  const std::size_t end = blocks - begin < kSegmentBlocks ? blocks : begin + kSegmentBlocks;
+  for (std::size_t b = begin; b < end; ++b) {
+    w.prefetch(b);
+    add_block<A, P, T>(m, w, b, token, acc);
+  }
+  add_outliers<A, P, T>(m, w, segment, token, acc);
+}
+
+template <class A, class Panel, int P, int T>
+inline void tile_few(const MatmulArgs& m, std::size_t panel, std::size_t token) noexcept {
+  using L = simd::Lanes<A>;
+  typename L::F acc[P][T];
+  for (auto& row : acc)
+    for (auto& v : row) v = L::zero();
+  const PackedStrip<A, Panel, P> w{reinterpret_cast<const Panel*>(m.panels + panel * m.panel_bytes), m.cols / kBlock};
+  for (std::size_t s = 0; s < segments(m.cols); ++s) add_segment<A, P, T>(m, w, s, token, acc);
+  store_tile<A, P, T>(m, panel, token, acc);
+}
+
+// Rows [begin, begin + n), n <= kStrip, of the accumulators kept between the segments of a long matrix.
+inline constexpr std::size_t kStrip = 96;
+
+template <class A, class Panel, int P, int T>
+inline void tile_many(const MatmulArgs& m, const UnpackedStrip<A, Panel, P>& w, std::size_t panel, std::size_t segment,
+                      std::size_t token, float* kept) noexcept {
+  using L = simd::Lanes<A>;
+  typename L::F acc[P][T];
+#pragma GCC unroll 8
+  for (int p = 0; p < P; ++p)
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) acc[p][t] = segment ? L::load(kept + 16 * (t * P + p)) : L::zero();
+  add_segment<A, P, T>(m, w, segment, token, acc);
+  if (segment + 1 == segments(m.cols)) return store_tile<A, P, T>(m, panel, token, acc);
+  for (int p = 0; p < P; ++p)
+    for (int t = 0; t < T; ++t) L::store(kept + 16 * (t * P + p), acc[p][t]);
+}
+
+template <class A, class Panel, int P>
+inline void strip_many(const MatmulArgs& m, std::size_t panel) noexcept {
+  constexpr int kT = simd::Lanes<A>::kTokens;
+  const PackedStrip<A, Panel, P> packed{reinterpret_cast<const Panel*>(m.panels + panel * m.panel_bytes),
+                                        m.cols / kBlock};
+  UnpackedStrip<A, Panel, P> w;
+  alignas(64) float kept[kStrip * P * 16];
+  const std::size_t last = segments(m.cols) - 1, step = last == 0 ? m.tokens : kStrip;
+  for (std::size_t begin = 0; begin < m.tokens; begin += step)
+    for (std::size_t s = 0; s <= last; ++s) {
+      w.load(packed, s * kSegmentBlocks, s == last ? packed.blocks : (s + 1) * kSegmentBlocks);
+      const std::size_t end = m.tokens - begin < step ? m.tokens : begin + step;
+      const auto tile = [&]<int T>(std::size_t t) noexcept {
+        tile_many<A, Panel, P, T>(m, w, panel, s, t, last ? kept + (t - begin) * P * 16 : nullptr);
+      };
+      std::size_t t = begin;
+      for (; t + kT <= end; t += kT) tile.template operator()<kT>(t);
+      if constexpr (kT > 4)
+        for (; t + 4 <= end; t += 4) tile.template operator()<4>(t);
+      if constexpr (kT > 2)
+        for (; t + 2 <= end; t += 2) tile.template operator()<2>(t);
+      for (; t < end; ++t) tile.template operator()<1>(t);
+    }
+}
+
+// From this many rows on, unpacking once costs less than unpacking for each tile.
+inline constexpr std::size_t kManyRows = 5;
+
+template <class A, class Panel>
+inline void matmul_blocks(const MatmulArgs& m, std::size_t begin, std::size_t end) noexcept {
+  constexpr int kP = simd::Lanes<A>::kPanels;
+  std::size_t p = begin;
+  if (m.tokens >= kManyRows) {
+    for (; p + kP <= end; p += kP) strip_many<A, Panel, kP>(m, p);
+    if constexpr (kP > 1)
+      for (; p < end; ++p) strip_many<A, Panel, 1>(m, p);
+    return;
+  }
+  // One row: two panels at once hide the latency of the dot products.
+  const auto few = [&]<int P>(std::size_t panel) noexcept {
+    std::size_t t = 0;
+    for (; t + 2 <= m.tokens; t += 2) tile_few<A, Panel, P, 2>(m, panel, t);
+    if (t < m.tokens) tile_few<A, Panel, P, 1>(m, panel, t);
+  };
+  for (; p + 2 <= end; p += 2) few.template operator()<2>(p);
+  for (; p < end; ++p) few.template operator()<1>(p);
+}
+
+}  // namespace lq::kernels
