@@ -76,7 +76,8 @@ struct PackedStrip {
     }
   }
   // The same blocks of the next strip: in L2 by the time this thread gets there.
-  void prefetch(std::size_t b) const noexcept {
+  template <int T>
+  void prefetch(const MatmulArgs&, std::size_t b, std::size_t) const noexcept {
     const auto* next = reinterpret_cast<const std::byte*>(base + static_cast<std::size_t>(P) * blocks + b * P);
     for (std::size_t line = 0; line < sizeof(Panel) * P; line += 64) L::prefetch(next + line);
   }
@@ -100,6 +101,13 @@ struct UnpackedStrip {
         if constexpr (Format::kMin) L::store(m[b - first][p], from.min(p, b));
       }
   }
+  // The same block of the next T rows, from L2 into L1.
+  template <int T>
+  void prefetch(const MatmulArgs& args, std::size_t b, std::size_t token) const noexcept {
+    const std::int8_t* next = args.q + (token + T) * args.cols + b * kBlock;
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) L::prefetch_l1(next + static_cast<std::size_t>(t) * args.cols);
+  }
   typename L::F scale(int p, std::size_t b) const noexcept { return L::load(d[b - first][p]); }
   typename L::F min(int p, std::size_t b) const noexcept { return L::load(m[b - first][p]); }
   typename L::W group(int p, std::size_t b, std::size_t i) const noexcept { return L::wload(q[b - first][i][p]); }
@@ -117,7 +125,6 @@ struct UnpackedStrip {
         for (int p = 0; p < P; ++p) acc[p][t] = Format::dot(acc[p][t], w[p], a[t] + 4 * i);
     }
   }
-  void prefetch(std::size_t) const noexcept {}
 };
 
 // Adds block b of rows token.. to a tile. Registers: P*T int32 and P*T fp32 accumulators, P or 2P weights, P scales.
@@ -188,7 +195,7 @@ LQ_ALWAYS_INLINE void add_segment(const MatmulArgs& m, const Strip& w, std::size
   const std::size_t blocks = m.cols / kBlock, begin = segment * kSegmentBlocks;
   const std::size_t end = blocks - begin < kSegmentBlocks ? blocks : begin + kSegmentBlocks;
   for (std::size_t b = begin; b < end; ++b) {
-    w.prefetch(b);
+    w.template prefetch<T>(m, b, token);
     add_block<A, P, T>(m, w, b, token, acc);
   }
   add_outliers<A, P, T>(m, w, segment, token, acc);
@@ -217,6 +224,11 @@ inline void tile_many(const MatmulArgs& m, const UnpackedStrip<A, Panel, P>& w, 
   for (int p = 0; p < P; ++p)
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t) acc[p][t] = segment ? L::load(kept + 16 * (t * P + p)) : L::zero();
+  if (segment + 1 == segments(m.cols))  // results go to lines that no cache holds: ask for them early
+    for (int t = 0; t < T; ++t)
+      for (int p = 0; p < P; ++p)
+        L::prefetch_l1(m.y + (token + static_cast<std::size_t>(t)) * m.ldy +
+                       (panel + static_cast<std::size_t>(p)) * kPanelRows);
   add_segment<A, P, T>(m, w, segment, token, acc);
   if (segment + 1 == segments(m.cols)) return store_tile<A, P, T>(m, panel, token, acc);
   for (int p = 0; p < P; ++p)

@@ -153,6 +153,7 @@ struct Lanes<arch::Avx2> {
     return {dot8_half(acc.a, w.a, x), dot8_half(acc.b, w.b, x)};
   }
   static void prefetch(const void* p) noexcept { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
+  static void prefetch_l1(const void* p) noexcept { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 };
 
 }  // namespace lq::simd

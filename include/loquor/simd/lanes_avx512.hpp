@@ -86,6 +86,7 @@ struct Lanes512 {
     return _mm512_set1_epi32(x);
   }
   static void prefetch(const void* p) noexcept { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
+  static void prefetch_l1(const void* p) noexcept { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
 };
 
 template <>

@@ -172,6 +172,7 @@ struct Lanes<arch::Scalar> {
     });
   }
   static void prefetch(const void*) noexcept {}
+  static void prefetch_l1(const void*) noexcept {}
 };
 
 }  // namespace lq::simd
