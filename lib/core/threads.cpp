@@ -66,11 +66,38 @@ void wake(Word& word) noexcept {
   errno = saved;
 }
 
+// First item of piece i when n items are split over k pieces as evenly as possible.
+std::size_t split(std::size_t n, std::size_t k, std::size_t i) noexcept { return n / k * i + std::min(i, n % k); }
+
+// What an idle thread prefetches, a few lines at a time.
+class Ahead {
+ public:
+  Ahead() noexcept = default;
+  Ahead(const Upcoming& u, std::size_t pieces, std::size_t thread) noexcept {
+    if (!u.data) return;
+    at_ = u.data + split(u.items, pieces, thread) * u.item_bytes;
+    end_ = at_ + std::min((split(u.items, pieces, thread + 1) - split(u.items, pieces, thread)) * u.item_bytes, kMost);
+  }
+  bool given() const noexcept { return end_; }
+  // False if there is nothing left.
+  bool bite() noexcept {
+    if (at_ >= end_) return false;
+    for (int i = 0; i < 4; ++i, at_ += 64) __builtin_prefetch(at_, 0, 2);  // to the second-level cache
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kMost = 256 * 1024;
+  const std::byte *at_ = nullptr, *end_ = nullptr;
+};
+
 // Spins until `ready` holds or about `us` microseconds have passed; the clock is read once every few pauses only.
 template <class Ready>
-bool spin(unsigned us, const Ready& ready) noexcept {
+bool spin(unsigned us, const Ready& ready, Ahead& ahead) noexcept {
   if (ready()) return true;
   if (us == 0) return false;
+  while (ahead.bite())
+    if (ready()) return true;
   const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(us);
   do {
     for (unsigned i = 0; i < kPausesPerClock; ++i) {
@@ -131,9 +158,6 @@ const Frame* find_frame(const void* pool) noexcept {
     if (f->pool == pool) return f;
   return nullptr;
 }
-
-// First item of piece i when n items are split over k pieces as evenly as possible.
-std::size_t split(std::size_t n, std::size_t k, std::size_t i) noexcept { return n / k * i + std::min(i, n % k); }
 
 // Reads a small file of /proc or /sys into buf; returns the length, 0 if it cannot be read.
 std::size_t read_small(const char* path, char* buf, std::size_t size) noexcept {
@@ -197,9 +221,9 @@ struct ThreadPool::Impl {
   void work(Slot& slot) noexcept;
   void run_piece(unsigned thread, std::size_t n, std::size_t grain, RangeFn fn, void* task, std::size_t begin,
                  std::size_t end);
-  void run_own(std::size_t n, std::size_t grain, RangeFn fn, void* task);
+  void run_own(std::size_t n, std::size_t grain, RangeFn fn, void* task, const Upcoming& upcoming);
   void run_host(std::size_t n, std::size_t grain, RangeFn fn, void* task);
-  void collect(unsigned pieces);
+  void collect(unsigned pieces, Ahead ahead);
 };
 
 struct alignas(kLine) ThreadPool::Impl::Slot {
@@ -208,6 +232,7 @@ struct alignas(kLine) ThreadPool::Impl::Slot {
   RangeFn fn = nullptr;
   void* task = nullptr;
   std::size_t n = 0, grain = 0, begin = 0, end = 0;
+  Ahead ahead;
   Impl* pool = nullptr;
   pthread_t handle{};
   std::exception_ptr error;
@@ -232,8 +257,9 @@ void ThreadPool::Impl::work(Slot& slot) noexcept {
     const std::uint32_t s = slot.state.load(std::memory_order_relaxed);
     return s == pending || s == stop;
   };
+  Ahead ahead;
   for (;;) {
-    while (!spin(spin_us, runnable)) {
+    while (!spin(spin_us, runnable, ahead)) {
       std::uint32_t expected = idle;
       if (slot.state.compare_exchange_strong(expected, asleep, std::memory_order_acq_rel) || expected == asleep)
         while (slot.state.load(std::memory_order_relaxed) == asleep) sleep_while(slot.state, asleep);
@@ -248,6 +274,8 @@ void ThreadPool::Impl::work(Slot& slot) noexcept {
     } catch (...) {
       slot.error = std::current_exception();
     }
+    // Read now: after the exchange the slot is the caller's again. A dispatch that says nothing changes nothing.
+    if (slot.ahead.given()) ahead = slot.ahead;
     if (slot.state.exchange(idle, std::memory_order_release) == awaited) wake(slot.state);
   }
 }
@@ -321,7 +349,7 @@ void ThreadPool::Impl::run_piece(unsigned thread, std::size_t n, std::size_t gra
 }
 
 // Waits for every piece; does those no worker has begun. Rethrows the first error after all have ended.
-void ThreadPool::Impl::collect(unsigned pieces) {
+void ThreadPool::Impl::collect(unsigned pieces, Ahead ahead) {
   std::exception_ptr error;
   for (unsigned t = 1; t < pieces; ++t) {
     Slot& slot = slots[t];
@@ -338,7 +366,7 @@ void ThreadPool::Impl::collect(unsigned pieces) {
       const std::uint32_t now = slot.state.load(std::memory_order_acquire);
       return now != taken && now != awaited;
     };
-    while (!spin(spin_us, finished)) {
+    while (!spin(spin_us, finished, ahead)) {
       s = taken;
       if (slot.state.compare_exchange_strong(s, awaited, std::memory_order_acq_rel) || s == awaited)
         sleep_while(slot.state, awaited);
@@ -349,11 +377,12 @@ void ThreadPool::Impl::collect(unsigned pieces) {
   if (error) std::rethrow_exception(error);
 }
 
-void ThreadPool::Impl::run_own(std::size_t n, std::size_t grain, RangeFn fn, void* task) {
+void ThreadPool::Impl::run_own(std::size_t n, std::size_t grain, RangeFn fn, void* task, const Upcoming& upcoming) {
   const std::lock_guard lock(callers);
   start();
   const std::size_t units = grain ? (n - 1) / grain + 1 : n;
   const unsigned pieces = static_cast<unsigned>(std::min<std::size_t>(size, units));
+  const std::size_t readers = std::min<std::size_t>(size, std::max<std::size_t>(upcoming.items, 1));
   next.store(0, std::memory_order_relaxed);
   for (unsigned t = 1; t < pieces; ++t) {
     Slot& slot = slots[t];
@@ -363,18 +392,19 @@ void ThreadPool::Impl::run_own(std::size_t n, std::size_t grain, RangeFn fn, voi
     slot.grain = grain;
     slot.begin = split(n, pieces, t);
     slot.end = split(n, pieces, t + 1);
+    slot.ahead = Ahead(upcoming, readers, t);
     if (slot.state.exchange(pending, std::memory_order_acq_rel) == asleep) wake(slot.state);
   }
   try {
     run_piece(0, n, grain, fn, task, 0, split(n, pieces, 1));
   } catch (...) {
     try {
-      collect(pieces);
+      collect(pieces, {});
     } catch (...) {  // the caller's own error is the one to report
     }
     throw;
   }
-  collect(pieces);
+  collect(pieces, Ahead(upcoming, readers, 0));
 }
 
 // Every thread index is one task of the host's, so scratch indexed by thread stays exclusive.
@@ -408,7 +438,7 @@ ThreadPool::~ThreadPool() {
 
 unsigned ThreadPool::size() const noexcept { return impl_->size; }
 
-void ThreadPool::run(std::size_t n, std::size_t grain, RangeFn fn, void* task) {
+void ThreadPool::run(std::size_t n, std::size_t grain, RangeFn fn, void* task, const Upcoming& upcoming) {
   Impl& pool = *impl_;
   LQ_CHECK(!pool.fork_mark.in_child(), Code::forked, "threads: this context was made before fork() in the parent");
   if (n == 0) return;
@@ -420,7 +450,7 @@ void ThreadPool::run(std::size_t n, std::size_t grain, RangeFn fn, void* task) {
   if (pool.options.parallel_for)
     pool.run_host(n, grain, fn, task);
   else
-    pool.run_own(n, grain, fn, task);
+    pool.run_own(n, grain, fn, task, upcoming);
 }
 
 }  // namespace lq

@@ -101,7 +101,8 @@ struct Decoder::Pass::Impl {
   void step();
   void embed();
   void rope_tables();
-  void run_linear(const Linear& linear, TensorView<float> y, Store store);
+  void run_linear(const Linear& linear, TensorView<float> y, Store store, const Linear* next);
+  Upcoming head_slice(std::size_t begin) const noexcept;
   void run_qkv();
   void select_rows();
   void make_items(bool only_wanted);
@@ -279,20 +280,32 @@ void Decoder::Pass::Impl::rope_tables() {
   });
 }
 
-void Decoder::Pass::Impl::run_linear(const Linear& linear, TensorView<float> y, Store store) {
+// `next`: what will be multiplied by after it; nullptr: the head.
+void Decoder::Pass::Impl::run_linear(const Linear& linear, TensorView<float> y, Store store, const Linear* next) {
   std::size_t column = 0;
   for (const PackedMatrix& part : linear.parts) {
-    matmul(ctx, part, act, view(y.data + column, y.rows, part.rows(), y.stride), store,
-           linear.bias ? linear.bias + column : nullptr);
+    const PackedMatrix* after = next ? next->parts.data() : nullptr;
+    if (&part != &linear.parts.back()) after = &part + 1;
+    matmul_panels(ctx, part, act, view(y.data + column, y.rows, part.rows(), y.stride), 0, part.panels(), store,
+                  linear.bias ? linear.bias + column : nullptr,
+                  after ? after->upcoming(0, after->panels()) : head_slice(0));
     column += part.rows();
   }
+}
+
+// What the head's slice from panel `begin` on will read; after the last one, the next token's first layer.
+Upcoming Decoder::Pass::Impl::head_slice(std::size_t begin) const noexcept {
+  const PackedMatrix& head = weights.head_matrix();
+  if (begin < head.panels()) return head.upcoming(begin, std::min(head.panels(), begin + slice));
+  const PackedMatrix& first = weights.layers.front().qkv.parts.front();
+  return first.upcoming(0, first.panels());
 }
 
 void Decoder::Pass::Impl::run_qkv() {
   const LayerWeights& w = weights.layers[layer];
   const std::size_t stride = qkv_cols();
   rms_norm(ctx, cview(hidden, n_hidden, spec.d_model, spec.d_model), w.attn_norm, spec.norm_eps, act);
-  run_linear(w.qkv, view(qkv, n_hidden, stride, stride), Store::assign);
+  run_linear(w.qkv, view(qkv, n_hidden, stride, stride), Store::assign, &w.o);
   float* const k = qkv + q_cols();
   float* const v = k + kv_cols();
   rope(ctx, view(qkv, n_hidden, q_cols(), stride), spec.n_head, spec.head_dim, spec.rope_dim, cos, sin,
@@ -331,13 +344,14 @@ void Decoder::Pass::Impl::make_items(bool only_wanted) {
 void Decoder::Pass::Impl::run_attend() {
   attention(ctx, layout, layer, items, spec.n_head, spec.attention_scale, scratch);
   set_activations(ctx, cview(attn, n_hidden, q_cols(), q_cols()), act);
-  run_linear(weights.layers[layer].o, view(hidden, n_hidden, spec.d_model, spec.d_model), Store::add);
+  run_linear(weights.layers[layer].o, view(hidden, n_hidden, spec.d_model, spec.d_model), Store::add,
+             &weights.layers[layer].gate_up);
 }
 
 void Decoder::Pass::Impl::run_ffn_up() {
   const LayerWeights& w = weights.layers[layer];
   rms_norm(ctx, cview(hidden, n_hidden, spec.d_model, spec.d_model), w.ffn_norm, spec.norm_eps, act);
-  run_linear(w.gate_up, view(ffn, n_hidden, 2 * spec.d_ff, 2 * spec.d_ff), Store::assign);
+  run_linear(w.gate_up, view(ffn, n_hidden, 2 * spec.d_ff, 2 * spec.d_ff), Store::assign, &w.down);
 }
 
 void Decoder::Pass::Impl::run_ffn_down() {
@@ -347,7 +361,8 @@ void Decoder::Pass::Impl::run_ffn_down() {
     swiglu(ctx, cview(ffn, n_hidden, stride, stride), act);
   else
     swiglu(ctx, cview(ffn, n_hidden, spec.d_ff, stride), cview(ffn + spec.d_ff, n_hidden, spec.d_ff, stride), act);
-  run_linear(w.down, view(hidden, n_hidden, spec.d_model, spec.d_model), Store::add);
+  run_linear(w.down, view(hidden, n_hidden, spec.d_model, spec.d_model), Store::add,
+             layer + 1 < spec.n_layer ? &weights.layers[layer + 1].qkv : nullptr);
 }
 
 void Decoder::Pass::Impl::run_head() {
@@ -355,7 +370,8 @@ void Decoder::Pass::Impl::run_head() {
   if (panel == 0)
     rms_norm(ctx, cview(hidden, n_hidden, spec.d_model, spec.d_model), weights.final_norm, spec.norm_eps, act);
   const std::size_t end = std::min(head.panels(), panel + slice);
-  matmul_panels(ctx, head, act, view(logits, n_hidden, spec.n_vocab, spec.n_vocab), panel, end);
+  matmul_panels(ctx, head, act, view(logits, n_hidden, spec.n_vocab, spec.n_vocab), panel, end,
+                Store::assign, nullptr, head_slice(end));
   panel = end;
   if (panel == head.panels()) finish();
 }

@@ -157,7 +157,8 @@ void gelu(const Context& ctx, TensorView<const float> x, bool tanh_approximation
 }
 
 void matmul_panels(const Context& ctx, const PackedMatrix& w, const Activations& a, TensorView<float> y,
-                   std::size_t panel_begin, std::size_t panel_end, Store store, const float* bias) {
+                   std::size_t panel_begin, std::size_t panel_end, Store store, const float* bias,
+                   const Upcoming& upcoming) {
   const MatmulArgs args = matmul_args(w, a, y, store, bias);
   LQ_CHECK(panel_begin <= panel_end && panel_end <= w.panels(), Code::internal, "matmul: panels [", panel_begin, ", ",
            panel_end, ") of ", w.panels());
@@ -167,7 +168,7 @@ void matmul_panels(const Context& ctx, const PackedMatrix& w, const Activations&
     fn(w.dtype(), args, panel_begin + begin, panel_begin + end);
   };
   // Few rows: a contiguous half of the weights per thread, in whole pairs of panels. Many: pieces for whoever is free.
-  if (a.rows() < 16) return ctx.pool().parallel_for(panel_end - panel_begin, part);
+  if (a.rows() < 16) return ctx.pool().parallel_for(panel_end - panel_begin, part, upcoming);
   ctx.pool().parallel_for(panel_end - panel_begin, 4, part);
 }
 

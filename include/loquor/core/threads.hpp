@@ -27,6 +27,13 @@ struct ThreadOptions {
   void* parallel_for_user = nullptr;
 };
 
+// Memory that the next dispatch with a fixed split will read: `items` of item_bytes each. A thread that has nothing to
+// do brings the start of its share into its cache; the data may be anything, it is never interpreted.
+struct Upcoming {
+  const std::byte* data = nullptr;
+  std::size_t item_bytes = 0, items = 0;
+};
+
 class ThreadPool {
  public:
   explicit ThreadPool(ThreadOptions options);
@@ -43,10 +50,10 @@ class ThreadPool {
   // Fixed split: thread t gets one contiguous range, the same for the same n (decode: each thread streams its own
   // weights), unless it is late to start: then the caller does its range.
   template <class Fn>
-  void parallel_for(std::size_t n, const Fn& fn) {
+  void parallel_for(std::size_t n, const Fn& fn, const Upcoming& upcoming = {}) {
     run(
         n, 0, [](void* task, std::size_t b, std::size_t e, unsigned t) { (*static_cast<const Fn*>(task))(b, e, t); },
-        const_cast<Fn*>(&fn));
+        const_cast<Fn*>(&fn), upcoming);
   }
   // Dynamic split in pieces of `grain` items, claimed by whichever thread is free (prefill, packing).
   template <class Fn>
@@ -54,13 +61,13 @@ class ThreadPool {
     run(
         n, grain ? grain : 1,
         [](void* task, std::size_t b, std::size_t e, unsigned t) { (*static_cast<const Fn*>(task))(b, e, t); },
-        const_cast<Fn*>(&fn));
+        const_cast<Fn*>(&fn), {});
   }
 
  private:
   using RangeFn = void (*)(void* task, std::size_t begin, std::size_t end, unsigned thread);
   // grain 0 = fixed split. Throws Error{forked} in a forked child, Error{out_of_memory} if threads cannot be started.
-  void run(std::size_t n, std::size_t grain, RangeFn fn, void* task);
+  void run(std::size_t n, std::size_t grain, RangeFn fn, void* task, const Upcoming& upcoming);
 
   struct Impl;
   std::unique_ptr<Impl> impl_;

@@ -56,6 +56,10 @@ class PackedMatrix {
   std::size_t panel_bytes() const noexcept { return panel_bytes_; }
   const std::byte* data() const noexcept { return storage_.data(); }
   std::size_t nbytes() const noexcept { return storage_.size(); }
+  // Panels [begin, end), as the pool's idle threads want to know them.
+  Upcoming upcoming(std::size_t begin, std::size_t end) const noexcept {
+    return {data() + begin * panel_bytes_, panel_bytes_, end - begin};
+  }
   // Row r widened to fp32: the embedding look-up of tied weights. dst (K).
   void row(const Context& ctx, std::size_t r, float* dst) const noexcept;
 
@@ -109,10 +113,10 @@ enum class Store { assign, add };  // add: y += result (residual stream)
 void matmul(const Context& ctx, const PackedMatrix& w, const Activations& a, TensorView<float> y,
             Store store = Store::assign, const float* bias = nullptr);
 // Only the 16-row panels [panel_begin, panel_end) of W: columns [16*panel_begin, ...) of y. For restricted heads and
-// stepping.
+// stepping. `upcoming`: what the next product will read, for idle threads to prefetch.
 void matmul_panels(const Context& ctx, const PackedMatrix& w, const Activations& a, TensorView<float> y,
                    std::size_t panel_begin, std::size_t panel_end, Store store = Store::assign,
-                   const float* bias = nullptr);
+                   const float* bias = nullptr, const Upcoming& upcoming = {});
 
 // Rotary position embedding (Su et al. 2021) of `heads` heads of dimension D in place, x (T, heads*D).
 // cos/sin tables are (T, rope_dim/2) for the rows' positions. Styles: adjacent pairs (GGUF llama, "normal") or halves
