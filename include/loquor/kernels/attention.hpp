@@ -198,7 +198,11 @@ inline void value_tile(const std::byte* values, std::size_t first, std::size_t k
       using K = KvType<A, kType>;
       const auto* row = reinterpret_cast<const typename K::T*>(values) + (first + t) * hd + dim;
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) value[v] = K::load_n(row + 16 * v, hd - dim - 16 * static_cast<std::size_t>(v));
+      for (int v = 0; v < V; ++v)
+        if constexpr (V > 1)  // whole vectors only: a branch here would keep the accumulators out of registers
+          value[v] = K::load(row + 16 * v);
+        else
+          value[v] = K::load_n(row, hd - dim);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
