@@ -32,6 +32,7 @@ struct Generation {
   std::string piece, text;  // of the last event; all so far
   std::vector<std::int32_t> tokens;
   std::vector<TokenLogprob> top;
+  std::optional<Logprobs> logprobs;  // once they are wanted
   GenerateResult result;
   Clock::time_point started = Clock::now();
 
