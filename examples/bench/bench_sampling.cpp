@@ -46,9 +46,7 @@ const Chain kChains[] = {
     {"typical_p=0.95", {{"typical_p", 0.95}}},
     {"repeat_penalty=1.1,presence_penalty=0.2,top_k=40,top_p=0.95,temperature=0.8",
      {{"repeat_penalty", 1.1}, {"presence_penalty", 0.2}, {"top_k", 40}, {"top_p", 0.95}, {"temperature", 0.8}}},
-    {"top_k=40,top_p=0.95,temperature=0.8,logprobs=5",
-     {{"top_k", 40}, {"top_p", 0.95}, {"temperature", 0.8}},
-     5},
+    {"top_k=40,top_p=0.95,temperature=0.8,logprobs=5", {{"top_k", 40}, {"top_p", 0.95}, {"temperature", 0.8}}, 5},
 };
 
 double normal(lq::Random& random) {
@@ -95,7 +93,7 @@ Times run(const Chain& chain, const Rows& rows, std::size_t calls) {
   return measure(calls, [&](std::size_t i) {
     const std::vector<float>& row = rows[i % rows.size()];
     const std::int32_t token = sampler.sample(row, history, i);
-    if (chain.logprobs) logprobs.compute(row, token, chain.logprobs, top);
+    if (chain.logprobs) logprobs.compute({row, {}}, token, chain.logprobs, top);
   });
 }
 

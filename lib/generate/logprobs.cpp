@@ -2,34 +2,30 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "candidates.hpp"
-#include "loquor/kernels/table.hpp"
 
 namespace lq {
 
 struct Logprobs::Impl {
-  const KernelTable& kernels;
   Candidates best;
 };
 
-Logprobs::Logprobs(const KernelTable& kernels) : impl_(new Impl{kernels, {}}) {}
+Logprobs::Logprobs(const KernelTable& kernels) : impl_(new Impl{Candidates(kernels)}) {}
 Logprobs::Logprobs(Logprobs&&) noexcept = default;
 Logprobs::~Logprobs() = default;
 
-float Logprobs::compute(std::span<const float> logits, std::int32_t token, std::size_t n,
-                        std::vector<TokenLogprob>& top) {
-  float max;
-  double sum;
-  impl_->kernels.max_sumexp(logits.data(), logits.size(), &max, &sum);
-  const double log_sum = static_cast<double>(max) + std::log(sum);
+float Logprobs::compute(const LogitsRow& logits, std::int32_t token, std::size_t n, std::vector<TokenLogprob>& top) {
   Candidates& best = impl_->best;
   best.assign(logits);
-  best.keep_best(std::min(n, logits.size()));
+  const double log_sum = static_cast<double>(best.max()) + std::log(best.sum_exp());
+  best.keep_best(std::min(n, logits.values.size()));
   top.clear();
   for (const Candidate& c : best.list())
     top.push_back({c.token, static_cast<float>(static_cast<double>(c.logit) - log_sum)});
-  return static_cast<float>(static_cast<double>(logits[static_cast<std::size_t>(token)]) - log_sum);
+  const float logit = std::min(logits.values[static_cast<std::size_t>(token)], std::numeric_limits<float>::max());
+  return static_cast<float>(static_cast<double>(logit) - log_sum);
 }
 
 }  // namespace lq

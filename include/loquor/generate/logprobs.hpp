@@ -7,6 +7,8 @@
 #include <span>
 #include <vector>
 
+#include "loquor/models/logits_row.hpp"
+
 namespace lq {
 
 struct KernelTable;
@@ -24,7 +26,7 @@ class Logprobs {
 
   // ln softmax(logits)[token]; `top` becomes the n most probable tokens with theirs, best first. Throws
   // Error{invalid_argument} if no logit is finite.
-  float compute(std::span<const float> logits, std::int32_t token, std::size_t n, std::vector<TokenLogprob>& top);
+  float compute(const LogitsRow& logits, std::int32_t token, std::size_t n, std::vector<TokenLogprob>& top);
 
  private:
   struct Impl;
