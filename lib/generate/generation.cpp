@@ -117,7 +117,7 @@ Event Session::Impl::choose() {
   e.token = token;
   if (g.options.logprobs) {
     if (!g.logprobs) g.logprobs.emplace(model->context()->kernels());
-    e.logprob = g.logprobs->compute({logits, {}}, token, g.options.logprobs, g.top);
+    e.logprob = g.logprobs->compute(logits, token, g.options.logprobs, g.top);
     e.top = g.top;
   }
   if (g.tokens.size() == g.tokens.capacity()) g.tokens.reserve(2 * g.tokens.size() + 16);
