@@ -46,7 +46,7 @@ void Candidates::materialise() {
 
 void Candidates::sort() {
   materialise();
-  if (!sorted_) sort_candidates(list_, scratch_);
+  if (!sorted_) sort_candidates(*kernels_, list_, scratch_);
   sorted_ = true;
 }
 
@@ -65,7 +65,7 @@ void Candidates::keep_best(std::size_t k) {
     all_.collect(all_.reached_by(k), list_);
     become_list();
   }
-  if (!sorted_ && k < list_.size()) {
+  if (!sorted_ && list_.size() > std::max<std::size_t>(4 * k, 1000)) {  // else sorting all is as fast
     std::nth_element(list_.begin(), list_.begin() + static_cast<std::ptrdiff_t>(k), list_.end(), better);
     list_.resize(k);
   }
@@ -116,7 +116,7 @@ void Candidates::keep_mass_of_all(double p) {
   for (float reach = 1; sum < wanted && below > kLowest; reach += reach < 8 ? 1 : reach / 2) {
     const float from = reach < 100 ? std::max(top - reach, kLowest) : kLowest;
     all_.collect(from, band_, below);
-    sort_candidates(band_, scratch_);
+    sort_candidates(*kernels_, band_, scratch_);
     for (std::size_t i = 0; i < band_.size() && sum < wanted; ++i) {
       list_.push_back(band_[i]);
       sum += weight(band_[i].logit, top);

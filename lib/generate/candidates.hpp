@@ -14,7 +14,7 @@ namespace lq {
 
 class Candidates {
  public:
-  explicit Candidates(const KernelTable& kernels) : all_(kernels) {}
+  explicit Candidates(const KernelTable& kernels) : kernels_(&kernels), all_(kernels) {}
   // Borrows the logits until the end of the draw; NaN counts as -infinity, +infinity as the largest float. Throws
   // Error{invalid_argument} if none is finite.
   void assign(const LogitsRow& row);
@@ -53,6 +53,7 @@ class Candidates {
   void keep_mass_of_all(double p);
   double weigh();  // weights_[i] := exp(list_[i] - max()); returns their sum
 
+  const KernelTable* kernels_;
   DenseLogits all_;
   bool dense_ = true, sorted_ = false;
   std::vector<Candidate> list_, band_, scratch_;

@@ -27,10 +27,12 @@ void DenseLogits::assign(const LogitsRow& row) {
     kernels_->block_max(source_.data(), size(), own_maxima_.data());
     maxima_ = own_maxima_;
   }
-  if (max() != std::numeric_limits<float>::infinity()) return;
+  find_max();
+  if (max_ <= kLargest) return;
   copy_all();
   own_maxima();
   for (float& m : own_maxima_) m = std::min(m, kLargest);
+  max_ = kLargest;
 }
 
 void DenseLogits::copy_blocks(std::size_t begin, std::size_t end) noexcept {
@@ -56,6 +58,10 @@ void DenseLogits::own_maxima() noexcept {
   maxima_ = own_maxima_;
 }
 
+void DenseLogits::find_max() noexcept {
+  max_ = maxima_.empty() ? kNone : maxima_[kernels_->argmax(maxima_.data(), maxima_.size())];
+}
+
 float DenseLogits::get(std::int32_t token) noexcept {
   const auto i = static_cast<std::size_t>(token);
   if (!copied_[i / kBlock]) copy_blocks(i / kBlock, i / kBlock + 1);
@@ -72,6 +78,10 @@ void DenseLogits::set(std::int32_t token, float logit) noexcept {
     most = logit;
   else if (before == most)
     kernels_->block_max(block(b), block_size(b), &most);
+  if (most > max_)
+    max_ = most;
+  else if (before == max_)
+    find_max();
 }
 
 void DenseLogits::scale(float factor) noexcept {
@@ -83,10 +93,7 @@ void DenseLogits::scale(float factor) noexcept {
   // Scaling keeps the order: the largest of a block stays its largest.
   kernels_->scale_logits(maxima_.data(), maxima_.size(), factor, kScaledBound, own_maxima_.data());
   maxima_ = own_maxima_;
-}
-
-float DenseLogits::max() const noexcept {
-  return maxima_.empty() ? kNone : maxima_[kernels_->argmax(maxima_.data(), maxima_.size())];
+  kernels_->scale_logits(&max_, 1, factor, kScaledBound, &max_);
 }
 
 std::int32_t DenseLogits::best() noexcept {

@@ -30,9 +30,9 @@ class DenseLogits {
   // Multiplies all by factor >= 0, within +-1e30; -infinity stays.
   void scale(float factor) noexcept;
 
-  float max() const noexcept;    // -infinity if none is finite
-  std::int32_t best() noexcept;  // the smaller token on a tie; max() must be finite
-  double sum_exp() noexcept;     // of exp(logit - max()) over all
+  float max() const noexcept { return max_; }  // -infinity if none is finite
+  std::int32_t best() noexcept;                // the smaller token on a tie; max() must be finite
+  double sum_exp() noexcept;                   // of exp(logit - max()) over all
   // out := those with a finite logit in [from, below), by ascending token.
   void collect(float from, std::vector<Candidate>& out, float below = kNoLimit);
   // A logit that at least k tokens reach, and mostly not many more; -infinity if fewer than k are finite.
@@ -49,12 +49,14 @@ class DenseLogits {
   void copy_blocks(std::size_t begin, std::size_t end) noexcept;
   void copy_all() noexcept;
   void own_maxima() noexcept;
+  void find_max() noexcept;
 
   const KernelTable* kernels_;
   std::span<const float> source_, maxima_;  // maxima_: the row's, or own_maxima_
   std::vector<float> copy_, own_maxima_;    // copy_ holds the blocks that copied_ says
   std::vector<std::uint8_t> copied_;
   std::size_t n_copied_ = 0;
+  float max_ = -kNoLimit;
   float factor_ = 1;  // of the blocks that are not copied
   std::vector<std::int32_t> found_;
 };

@@ -5,10 +5,12 @@
 #include <bit>
 #include <utility>
 
+#include "loquor/kernels/table.hpp"
+
 namespace lq {
 namespace {
 
-constexpr std::size_t kFewest = 400;  // below this, comparing is faster
+constexpr std::size_t kShort = 384;  // above this, passes over digits are faster than comparing all pairs
 constexpr unsigned kDigits = 3, kDigitBits = 11;
 constexpr std::uint32_t kDigitMask = (1u << kDigitBits) - 1;
 
@@ -32,12 +34,22 @@ void radix_sort(std::vector<Candidate>& list, std::vector<Candidate>& scratch) {
   }
 }
 
+void rank_sort(const KernelTable& kernels, std::vector<Candidate>& list, std::vector<Candidate>& scratch) {
+  std::array<float, kShort> logits;
+  std::array<std::int32_t, kShort> ranks;
+  for (std::size_t i = 0; i < list.size(); ++i) logits[i] = list[i].logit;
+  kernels.rank(logits.data(), list.size(), ranks.data());
+  scratch.resize(list.size());
+  for (std::size_t i = 0; i < list.size(); ++i) scratch[static_cast<std::size_t>(ranks[i])] = list[i];
+  list.swap(scratch);
+}
+
 }  // namespace
 
-void sort_candidates(std::vector<Candidate>& list, std::vector<Candidate>& scratch) {
+void sort_candidates(const KernelTable& kernels, std::vector<Candidate>& list, std::vector<Candidate>& scratch) {
   const auto ascends = [](const Candidate& a, const Candidate& b) { return a.token < b.token; };
-  if (list.size() >= kFewest && std::is_sorted(list.begin(), list.end(), ascends)) return radix_sort(list, scratch);
-  std::sort(list.begin(), list.end(), better);
+  if (!std::is_sorted(list.begin(), list.end(), ascends)) return std::sort(list.begin(), list.end(), better);
+  list.size() <= kShort ? rank_sort(kernels, list, scratch) : radix_sort(list, scratch);
 }
 
 }  // namespace lq

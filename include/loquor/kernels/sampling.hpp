@@ -10,28 +10,34 @@ namespace lq::kernels {
 // Logits are looked at in blocks of this many: four vectors, four cache lines, four panels of a weight matrix.
 inline constexpr std::size_t kLogitBlock = 64;
 
+template <class A>
+float largest(const float* x, std::size_t n) noexcept {
+  using L = simd::Lanes<A>;
+  // max(x, m) keeps m when x is NaN in every instruction set: the second operand wins.
+  auto a = L::set1(-__builtin_inff()), b = a;
+  std::size_t i = 0;
+  for (; i + 32 <= n; i += 32) {
+    a = L::max(L::load(x + i), a);
+    b = L::max(L::load(x + i + 16), b);
+  }
+  float m = L::hmax(L::max(a, b));
+  for (; i < n; ++i) m = x[i] > m ? x[i] : m;
+  return m;
+}
+
 // Index of the largest value, the first of equals; NaN never wins. n >= 1.
 template <class A>
 std::size_t argmax(const float* x, std::size_t n) noexcept {
   using L = simd::Lanes<A>;
-  constexpr std::size_t kChunk = 1024;
-  std::size_t best = 0;
-  float top = -__builtin_inff();
-  for (std::size_t begin = 0; begin < n; begin += kChunk) {
-    const std::size_t end = n - begin < kChunk ? n : begin + kChunk;
-    auto m = L::set1(top);
-    std::size_t i = begin;
-    // max(x, m) keeps m when x is NaN in every instruction set: the second operand wins.
-    for (; i + 16 <= end; i += 16) m = L::max(L::load(x + i), m);
-    float chunk = L::hmax(m);
-    for (; i < end; ++i) chunk = x[i] > chunk ? x[i] : chunk;
-    if (!(chunk > top)) continue;
-    top = chunk;
-    for (i = begin; x[i] != top; ++i) {
-    }
-    best = i;
-  }
-  return best;
+  const float top = largest<A>(x, n);
+  const auto limit = L::set1(top);
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16)
+    if (const std::uint32_t found = L::at_least(L::load(x + i), limit))
+      return i + static_cast<std::size_t>(__builtin_ctz(found));
+  for (; i < n; ++i)
+    if (x[i] >= top) return i;
+  return 0;
 }
 
 // maxima[b] := the largest of x[64 b], ..., x[64 b + 63], fewer in the last block.
@@ -41,15 +47,10 @@ void block_max(const float* x, std::size_t n, float* maxima) noexcept {
   const auto least = L::set1(-__builtin_inff());
   std::size_t i = 0;
   for (; i + kLogitBlock <= n; i += kLogitBlock) {
-    // As above: a NaN in the first operand gives way to the second.
-    const auto a = L::max(L::load(x + i + 16), L::max(L::load(x + i), least));
-    const auto b = L::max(L::load(x + i + 48), L::max(L::load(x + i + 32), least));
-    *maxima++ = L::hmax(L::max(a, b));
+    const auto half = L::max(L::load(x + i + 16), L::max(L::load(x + i), least));
+    *maxima++ = L::hmax(L::max(L::load(x + i + 48), L::max(L::load(x + i + 32), half)));
   }
-  if (i == n) return;
-  float m = -__builtin_inff();
-  for (; i < n; ++i) m = x[i] > m ? x[i] : m;
-  *maxima = m;
+  if (i < n) *maxima = largest<A>(x + i, n - i);
 }
 
 // sum(exp(x - top)), for softmax; top >= all of x. n >= 1.
@@ -146,6 +147,25 @@ float reached_by(const float* x, std::size_t n, std::size_t k) noexcept {
     if (reached <= k + k / 2) break;
   }
   return low;
+}
+
+// ranks[i] := how many come before x[i] when sorted, best first, equal values in their present order. For short lists
+// without NaN: all pairs are compared, sixteen at a time, and no branch depends on the values.
+template <class A>
+void rank(const float* x, std::size_t n, std::int32_t* ranks) noexcept {
+  using L = simd::Lanes<A>;
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto v = L::set1(x[i]);
+    int before = 0;
+    for (std::size_t j = 0; j < n; j += 16) {
+      const auto other = L::load_n(x + j, n - j);
+      const std::uint32_t there = n - j < 16 ? (1u << (n - j)) - 1 : 0xffffu;
+      const std::uint32_t earlier = j + 16 <= i ? 0xffffu : j > i ? 0u : (1u << (i - j)) - 1;
+      const std::uint32_t better = ~L::at_least(v, other), as_good = L::at_least(other, v);
+      before += __builtin_popcount(there & (better | (as_good & earlier)));
+    }
+    ranks[i] = before;
+  }
 }
 
 // y := x * factor, within +-bound; -infinity stays, NaN becomes it. In place allowed.
