@@ -99,9 +99,7 @@ bool Batch::Impl::compute(std::span<Session::Impl* const> waiting) {
   std::size_t row = 0;
   for (std::size_t i = 0; i < waiting.size(); ++i) {
     if (segments[i].logits == LogitsFor::none) continue;
-    const auto logits = pass->logits(row++);
-    waiting[i]->own_logits.assign(logits.begin(), logits.end());
-    waiting[i]->logits = waiting[i]->own_logits;
+    waiting[i]->keep_logits(pass->row(row++));
   }
   return true;
 }

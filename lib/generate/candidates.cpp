@@ -1,95 +1,71 @@
 #include "candidates.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "loquor/core/status.hpp"
-#include "loquor/kernels/dispatch.hpp"
-#include "loquor/kernels/table.hpp"
+#include "order.hpp"
 
 namespace lq {
 namespace {
 
 constexpr float kNone = -std::numeric_limits<float>::infinity();
-constexpr std::size_t kBlockSize = 64;
+constexpr float kLowest = std::numeric_limits<float>::lowest();
 
-bool better(const Candidate& a, const Candidate& b) noexcept {
-  return a.logit > b.logit || (a.logit == b.logit && a.token < b.token);
+double weight(float logit, float top) noexcept {
+  return std::exp(static_cast<double>(logit) - static_cast<double>(top));
 }
 
 }  // namespace
 
-Candidates::Candidates() : kernels_(&select_kernels()) {}
-
-void Candidates::assign(std::span<const float> logits) {
-  logits_.resize(logits.size());
-  bool any = false;
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    const float x = logits[i];
-    const float y = x == x ? std::min(x, std::numeric_limits<float>::max()) : kNone;
-    any |= y > kNone;
-    logits_[i] = y;
-  }
-  LQ_CHECK(any, Code::invalid_argument, "sampler: none of the ", logits.size(), " logits is finite");
+void Candidates::assign(const LogitsRow& row) {
+  all_.assign(row);
+  LQ_CHECK(all_.max() > kNone, Code::invalid_argument, "sampler: none of the ", row.values.size(), " logits is finite");
   list_.clear();
+  recent_of_ = {};
   dense_ = true;
   sorted_ = false;
 }
 
-float* Candidates::find(std::int32_t token) noexcept {
-  if (dense_)
-    return token >= 0 && static_cast<std::size_t>(token) < logits_.size() ? &logits_[static_cast<std::size_t>(token)]
-                                                                          : nullptr;
-  sorted_ = false;  // the caller is going to change it
-  for (Candidate& c : list_)
-    if (c.token == token) return &c.logit;
-  return nullptr;
+const std::vector<std::int32_t>& Candidates::sorted_recent(std::span<const std::int32_t> recent) {
+  if (recent.data() != recent_of_.data() || recent.size() != recent_of_.size()) {
+    recent_.assign(recent.begin(), recent.end());
+    std::sort(recent_.begin(), recent_.end());
+    recent_of_ = recent;
+  }
+  return recent_;
 }
+
+void Candidates::become_list() noexcept { dense_ = sorted_ = false; }
 
 void Candidates::materialise() {
   if (!dense_) return;
-  list_.clear();
-  list_.reserve(logits_.size());
-  for (std::size_t i = 0; i < logits_.size(); ++i)
-    if (logits_[i] > kNone) list_.push_back({static_cast<std::int32_t>(i), logits_[i]});
-  dense_ = false;
-  sorted_ = false;
+  all_.collect(kLowest, list_);
+  become_list();
 }
 
 void Candidates::sort() {
   materialise();
-  if (!sorted_) std::sort(list_.begin(), list_.end(), better);
+  if (!sorted_) sort_candidates(*kernels_, list_, scratch_);
   sorted_ = true;
 }
 
-void Candidates::collect(float threshold) {
-  found_.resize(logits_.size());
-  const std::size_t n =
-      kernels_->collect_at_least(logits_.data(), logits_.size(), threshold, found_.data(), found_.size());
-  list_.clear();
-  list_.reserve(n);
-  for (std::size_t i = 0; i < n; ++i) list_.push_back({found_[i], logits_[static_cast<std::size_t>(found_[i])]});
-  dense_ = false;
-  sorted_ = false;
+void Candidates::keep_only_best() {
+  const std::int32_t token = best();
+  if (dense_) {
+    list_.assign(1, {token, all_.get(token)});
+    become_list();
+  } else {
+    std::erase_if(list_, [token](const Candidate& c) { return c.token != token; });
+  }
 }
 
 void Candidates::keep_best(std::size_t k) {
-  if (dense_ && k < logits_.size() / kBlockSize) {
-    // The k-th largest of the blocks' maxima is a lower bound of the k-th largest value: at least k values reach it.
-    block_max_.clear();
-    for (std::size_t i = 0; i < logits_.size(); i += kBlockSize) {
-      float m = kNone;
-      for (std::size_t j = i; j < std::min(i + kBlockSize, logits_.size()); ++j) m = std::max(m, logits_[j]);
-      block_max_.push_back(m);
-    }
-    std::nth_element(block_max_.begin(), block_max_.begin() + static_cast<std::ptrdiff_t>(k - 1), block_max_.end(),
-                     std::greater<float>());
-    const float threshold = block_max_[k - 1];
-    collect(threshold > kNone ? threshold : std::numeric_limits<float>::lowest());
+  if (dense_) {
+    all_.collect(all_.reached_by(k), list_);
+    become_list();
   }
-  materialise();
-  if (!sorted_ && k < list_.size()) {
+  if (!sorted_ && list_.size() > std::max<std::size_t>(4 * k, 1000)) {  // else sorting all is as fast
     std::nth_element(list_.begin(), list_.begin() + static_cast<std::ptrdiff_t>(k), list_.end(), better);
     list_.resize(k);
   }
@@ -98,84 +74,106 @@ void Candidates::keep_best(std::size_t k) {
 }
 
 void Candidates::keep_at_least(float logit) {
-  if (dense_) return collect(std::max(logit, std::numeric_limits<float>::lowest()));
-  std::erase_if(list_, [logit](const Candidate& c) { return c.logit < logit; });
+  if (!dense_) {
+    std::erase_if(list_, [logit](const Candidate& c) { return c.logit < logit; });
+    return;
+  }
+  all_.collect(logit, list_);
+  become_list();
 }
 
 float Candidates::max() const noexcept {
-  if (dense_) return logits_[kernels_->argmax(logits_.data(), logits_.size())];
+  if (dense_) return all_.max();
   if (sorted_) return list_.front().logit;
   float m = kNone;
   for (const Candidate& c : list_) m = std::max(m, c.logit);
   return m;
 }
 
-double Candidates::sum_exp(float max) const noexcept {
+double Candidates::weigh() {
+  const float top = max();
+  weights_.resize(list_.size());
   double sum = 0;
-  if (dense_) {
-    float top;
-    kernels_->max_sumexp(logits_.data(), logits_.size(), &top, &sum);
-    return sum * std::exp(static_cast<double>(top) - static_cast<double>(max));
-  }
-  for (const Candidate& c : list_) sum += std::exp(static_cast<double>(c.logit) - static_cast<double>(max));
+  for (std::size_t i = 0; i < list_.size(); ++i) sum += weights_[i] = weight(list_[i].logit, top);
   return sum;
 }
 
-void Candidates::keep_mass(double p) {
+double Candidates::sum_exp() noexcept {
+  if (dense_) return all_.sum_exp();
   const float top = max();
-  const double wanted = p * sum_exp(top);
-  // Most of the probability lies near the best logit: look at ever more of the rest until enough is found.
-  for (float reach = 8.0f; dense_; reach *= 2) {
-    const std::size_t all = logits_.size();
-    if (reach > 256.0f) {
-      materialise();
-      break;
+  double sum = 0;
+  for (const Candidate& c : list_) sum += weight(c.logit, top);
+  return sum;
+}
+
+// From the top down, in bands that are sorted each for itself: what is not needed is never sorted, nor its exp taken.
+void Candidates::keep_mass_of_all(double p) {
+  const float top = max();
+  const double wanted = p * sum_exp();
+  double sum = 0;
+  list_.clear();
+  float below = std::numeric_limits<float>::infinity();
+  for (float reach = 1; sum < wanted && below > kLowest; reach += reach < 8 ? 1 : reach / 2) {
+    const float from = reach < 100 ? std::max(top - reach, kLowest) : kLowest;
+    all_.collect(from, band_, below);
+    sort_candidates(*kernels_, band_, scratch_);
+    for (std::size_t i = 0; i < band_.size() && sum < wanted; ++i) {
+      list_.push_back(band_[i]);
+      sum += weight(band_[i].logit, top);
     }
-    collect(top - reach);
-    if (sum_exp(top) >= wanted || list_.size() == all) break;
-    dense_ = true;
+    below = from;
   }
-  sort();
+  dense_ = false;
+  sorted_ = true;
+}
+
+void Candidates::keep_mass(double p) {
+  if (dense_) return keep_mass_of_all(p);
+  const double wanted = p * weigh();
+  if (!sorted_) {
+    sort();
+    weigh();
+  }
   double sum = 0;
   std::size_t n = 0;
-  while (n < list_.size() && sum < wanted)
-    sum += std::exp(static_cast<double>(list_[n++].logit) - static_cast<double>(top));
+  while (n < list_.size() && sum < wanted) sum += weights_[n++];
   list_.resize(std::max<std::size_t>(n, 1));
 }
 
 void Candidates::scale(float factor) noexcept {
-  const auto bounded = [factor](float x) { return x == kNone ? x : std::clamp(x * factor, -1e30f, 1e30f); };
-  if (dense_)
-    for (float& x : logits_) x = bounded(x);
-  else
-    for (Candidate& c : list_) c.logit = bounded(c.logit);
+  if (dense_) return all_.scale(factor);
+  for (Candidate& c : list_)
+    if (c.logit > kNone) c.logit = std::clamp(c.logit * factor, -1e30f, 1e30f);
 }
 
-std::int32_t Candidates::best() const noexcept {
-  if (dense_) return static_cast<std::int32_t>(kernels_->argmax(logits_.data(), logits_.size()));
+std::int32_t Candidates::best() noexcept {
+  if (dense_) return all_.best();
   const Candidate* best = &list_.front();
   for (const Candidate& c : list_)
     if (better(c, *best)) best = &c;
   return best->token;
 }
 
-std::int32_t Candidates::draw(double u) const noexcept {
-  const float top = max();
-  const double wanted = u * sum_exp(top);
-  double sum = 0;
+std::int32_t Candidates::draw(double u) {
   std::int32_t last = best();
-  const auto passed = [&](std::int32_t token, float logit) {
-    const double w = std::exp(static_cast<double>(logit) - static_cast<double>(top));
-    if (w > 0) last = token;
-    return (sum += w) > wanted;
-  };
+  double sum = 0;
   if (dense_) {
-    for (std::size_t i = 0; i < logits_.size(); ++i)
-      if (passed(static_cast<std::int32_t>(i), logits_[i])) return static_cast<std::int32_t>(i);
+    const std::span<const float> logits = all_.whole();
+    const float top = max();
+    const double wanted = u * sum_exp();
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+      if (!(logits[i] > kNone)) continue;  // nor NaN
+      const double w = weight(logits[i], top);
+      if (w > 0) last = static_cast<std::int32_t>(i);
+      if ((sum += w) > wanted) return static_cast<std::int32_t>(i);
+    }
     return last;
   }
-  for (const Candidate& c : list_)
-    if (passed(c.token, c.logit)) return c.token;
+  const double wanted = u * weigh();
+  for (std::size_t i = 0; i < list_.size(); ++i) {
+    if (weights_[i] > 0) last = list_[i].token;
+    if ((sum += weights_[i]) > wanted) return list_[i].token;
+  }
   return last;
 }
 

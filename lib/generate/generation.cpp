@@ -1,10 +1,7 @@
 // Generating: start, step, and what a sampled token becomes.
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
-#include "candidates.hpp"
-#include "loquor/kernels/table.hpp"
 #include "session_impl.hpp"
 
 namespace lq {
@@ -28,22 +25,6 @@ void check_options(const GenerateOptions& o, std::size_t n_vocab) {
     LQ_CHECK(t >= 0 && static_cast<std::size_t>(t) < n_vocab, Code::invalid_argument, "generate: stop token ", t,
              ", the vocabulary has ", n_vocab);
   o.sampler.check_vocab(n_vocab);
-}
-
-// The natural logarithms of the model's own probabilities: of the token, and the n largest.
-float logprobs(const KernelTable& k, std::span<const float> logits, std::int32_t token, std::size_t n,
-               std::vector<TokenLogprob>& top) {
-  float max;
-  double sum;
-  k.max_sumexp(logits.data(), logits.size(), &max, &sum);
-  const double log_sum = static_cast<double>(max) + std::log(sum);
-  Candidates best;
-  best.assign(logits);
-  best.keep_best(std::min(n, logits.size()));
-  top.clear();
-  for (const Candidate& c : best.list())
-    top.push_back({c.token, static_cast<float>(static_cast<double>(c.logit) - log_sum)});
-  return static_cast<float>(static_cast<double>(logits[static_cast<std::size_t>(token)]) - log_sum);
 }
 
 }  // namespace
@@ -135,7 +116,8 @@ Event Session::Impl::choose() {
   e.kind = EventKind::token;
   e.token = token;
   if (g.options.logprobs) {
-    e.logprob = logprobs(model->context()->kernels(), logits, token, g.options.logprobs, g.top);
+    if (!g.logprobs) g.logprobs.emplace(model->context()->kernels());
+    e.logprob = g.logprobs->compute(logits, token, g.options.logprobs, g.top);
     e.top = g.top;
   }
   if (g.tokens.size() == g.tokens.capacity()) g.tokens.reserve(2 * g.tokens.size() + 16);

@@ -9,6 +9,7 @@
 #include "loquor/core/random.hpp"
 #include "loquor/core/registry.hpp"
 #include "loquor/core/status.hpp"
+#include "loquor/kernels/dispatch.hpp"
 
 namespace lq {
 namespace {
@@ -56,7 +57,7 @@ struct Sampler::Impl {
   std::vector<Stage> stages;
   std::vector<std::pair<std::int32_t, float>> bias;  // by token
   std::uint64_t seed = 0;
-  Candidates work;
+  Candidates work{select_kernels()};
 
   Impl() = default;
   Impl(const Impl& other) : stages(other.stages), bias(other.bias), seed(other.seed) {}
@@ -120,18 +121,17 @@ void Sampler::check_vocab(std::size_t n_vocab) const {
            ", the vocabulary has ", n_vocab);
 }
 
-std::int32_t Sampler::sample(std::span<const float> logits, std::span<const std::int32_t> history,
-                             std::uint64_t position) {
-  check_vocab(logits.size());
+std::int32_t Sampler::sample(const LogitsRow& logits, std::span<const std::int32_t> history, std::uint64_t position) {
+  check_vocab(logits.values.size());
   Candidates& work = impl_->work;
   work.assign(logits);
-  for (const auto& [token, bias] : impl_->bias) {
-    float& x = work.logits()[static_cast<std::size_t>(token)];
-    x = std::min(x + bias, std::numeric_limits<float>::max());
-    if (x != x) x = -std::numeric_limits<float>::infinity();
+  constexpr float kNone = -std::numeric_limits<float>::infinity();
+  for (const auto& [token, value] : impl_->bias) {
+    work.change(token, [bias = value](float logit) {
+      return logit == kNone ? logit : std::min(logit + bias, std::numeric_limits<float>::max());
+    });
   }
-  LQ_CHECK(work.max() > -std::numeric_limits<float>::infinity(), Code::invalid_argument,
-           "sampler: the bias forbids every token");
+  LQ_CHECK(impl_->bias.empty() || work.max() > kNone, Code::invalid_argument, "sampler: the bias forbids every token");
   if (impl_->stages.empty()) return work.best();
   for (const Stage& stage : impl_->stages) {
     if (stage.row)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "loquor/kernels/sampling.hpp"
 #include "session_impl.hpp"
 
 namespace lq {
@@ -148,6 +149,14 @@ Decoder::Pass& Session::Impl::pass_for(std::size_t rows, std::size_t all_logits)
   return *pass;
 }
 
+void Session::Impl::keep_logits(const LogitsRow& row) {
+  own_logits.reserve(row.values.size() + row.block_max.size());
+  own_logits.assign(row.values.begin(), row.values.end());
+  own_logits.insert(own_logits.end(), row.block_max.begin(), row.block_max.end());
+  logits.values = std::span<const float>(own_logits).first(row.values.size());
+  logits.block_max = std::span<const float>(own_logits).last(row.block_max.size());
+}
+
 bool Session::Impl::compute(Clock::time_point deadline) {
   const bool timed = deadline != Clock::time_point::max();
   while (!ready()) {
@@ -176,7 +185,7 @@ bool Session::Impl::compute(Clock::time_point deadline) {
         return false;
       running = nullptr;
     }
-    if (pass->logits_rows() > 0) logits = pass->logits(0);
+    if (pass->logits_rows() > 0) logits = pass->row(0);
     if (timed && Clock::now() >= deadline) break;
   }
   return ready();
@@ -187,7 +196,8 @@ namespace {
 // As Decoder::Pass allocates: activations of every width, logits, attention's partial results.
 std::uint64_t workspace_bytes(const DecoderSpec& s, std::size_t rows, std::size_t n_ctx) {
   const std::size_t q = s.n_head * s.head_dim, kv = s.n_kv_head * s.head_dim;
-  const std::size_t floats = rows * (s.d_model + q + 2 * kv + q + 2 * s.d_ff + s.rope_dim) + s.d_model + s.n_vocab;
+  const std::size_t floats = rows * (s.d_model + q + 2 * kv + q + 2 * s.d_ff + s.rope_dim) + s.d_model + s.n_vocab +
+                             s.n_vocab / kernels::kLogitBlock + 1;
   const std::size_t partials = s.n_head * (n_ctx / 128 + 1) * (s.head_dim + 2);
   return 4 * (floats + partials) + Activations::bytes_needed(rows, std::max({s.d_model, q, s.d_ff}));
 }
@@ -216,10 +226,7 @@ Session Session::fork() const {
   copy->n_ctx = impl_->n_ctx;
   copy->tokens = impl_->tokens;
   copy->kv = impl_->kv.fork();
-  if (impl_->ready()) {
-    copy->own_logits.assign(impl_->logits.begin(), impl_->logits.end());
-    copy->logits = copy->own_logits;
-  }
+  if (impl_->ready()) copy->keep_logits(impl_->logits);
   return Session(std::move(copy));
 }
 
@@ -285,7 +292,7 @@ void Session::feed(std::span<const std::int32_t> tokens) {
 std::span<const float> Session::logits() {
   const SessionLock lock(*impl_);
   impl_->compute_all();
-  return impl_->logits;
+  return impl_->logits.values;
 }
 
 void Session::eval(std::span<const std::int32_t> tokens,
@@ -316,9 +323,7 @@ void Session::eval(std::span<const std::int32_t> tokens,
     for (std::size_t i = 0; i < segment.tokens.size(); ++i)
       LQ_CHECK(fn(s.tokens.size() - segment.tokens.size() + i, pass.logits(i)), Code::cancelled,
                "session: stopped by the callback");
-    const auto last = pass.logits(segment.tokens.size() - 1);
-    s.own_logits.assign(last.begin(), last.end());
-    s.logits = s.own_logits;
+    s.keep_logits(pass.row(segment.tokens.size() - 1));
   }
 }
 

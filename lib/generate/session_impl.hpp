@@ -32,6 +32,7 @@ struct Generation {
   std::string piece, text;  // of the last event; all so far
   std::vector<std::int32_t> tokens;
   std::vector<TokenLogprob> top;
+  std::optional<Logprobs> logprobs;  // once they are wanted
   GenerateResult result;
   Clock::time_point started = Clock::now();
 
@@ -48,7 +49,7 @@ struct Session::Impl {
   std::unique_ptr<Decoder::Pass> one, many;  // workspaces for a token and for a chunk, made when first needed
   Decoder::Pass* running = nullptr;          // the pass that is under way
   std::size_t running_rows = 0;
-  std::span<const float> logits;  // after the last token; empty if they have to be computed
+  LogitsRow logits;               // after the last token; empty if they have to be computed
   std::vector<float> own_logits;  // where they are kept when no pass holds them (after fork or a batch)
   std::optional<Generation> generation;
   std::atomic<bool> cancelled{false};
@@ -73,6 +74,8 @@ struct Session::Impl {
   bool ready() const noexcept { return kv.length() == tokens.size() && !logits.empty(); }
   // Works towards ready() until the deadline; true if it is. At least one unit is done.
   bool compute(Clock::time_point deadline);
+  // Copies the row to own_logits and makes it the session's.
+  void keep_logits(const LogitsRow& row);
   void compute_all() { compute(Clock::time_point::max()); }
   Decoder::Pass& pass_for(std::size_t rows, std::size_t all_logits);
   void check_tokens(std::span<const std::int32_t> ids) const;

@@ -10,6 +10,7 @@
 #include "decoder_impl.hpp"
 #include "loquor/core/fp_environment.hpp"
 #include "loquor/core/status.hpp"
+#include "loquor/kernels/table.hpp"
 
 namespace lq {
 namespace {
@@ -41,6 +42,7 @@ constexpr std::size_t align_floats(std::size_t n) noexcept { return (n + 15) / 1
 constexpr std::size_t kSliceBytes = std::size_t{2} << 20;
 constexpr std::size_t kSliceMacs = 16'000'000;
 constexpr std::size_t kMinSlicePanels = 64;  // below this the hand-off to the threads would show
+constexpr std::size_t kBlockPanels = kernels::kLogitBlock / 16;
 
 }  // namespace
 
@@ -60,7 +62,8 @@ struct Decoder::Pass::Impl {
 
   // Workspace; rows of qkv are q | k | v, of ffn gate and up.
   Storage memory;
-  float *x = nullptr, *qkv = nullptr, *attn = nullptr, *ffn = nullptr, *selected = nullptr, *logits = nullptr;
+  float *x = nullptr, *qkv = nullptr, *attn = nullptr, *ffn = nullptr, *selected = nullptr, *logits = nullptr,
+        *block_max = nullptr;
   float *cos = nullptr, *sin = nullptr;
   std::span<std::byte> scratch;
   Activations act;
@@ -77,7 +80,8 @@ struct Decoder::Pass::Impl {
 
   Stage stage = Stage::done;
   std::size_t layer = 0, panel = 0, slice = 0, n_logits = 0;
-  float* hidden = nullptr;  // residual stream (n_hidden, C): x, or `selected` once only wanted rows are left
+  bool keep_maxima = false;  // the logits are for sampling
+  float* hidden = nullptr;   // residual stream (n_hidden, C): x, or `selected` once only wanted rows are left
   std::size_t n_hidden = 0;
   CostTable costs;
 
@@ -87,6 +91,7 @@ struct Decoder::Pass::Impl {
   std::size_t q_cols() const noexcept { return spec.n_head * spec.head_dim; }
   std::size_t kv_cols() const noexcept { return spec.n_kv_head * spec.head_dim; }
   std::size_t qkv_cols() const noexcept { return q_cols() + 2 * kv_cols(); }
+  std::size_t logit_blocks() const noexcept { return (spec.n_vocab + kernels::kLogitBlock - 1) / kernels::kLogitBlock; }
   static TensorView<float> view(float* p, std::size_t rows, std::size_t cols, std::size_t stride) {
     return {p, rows, cols, stride};
   }
@@ -110,6 +115,7 @@ struct Decoder::Pass::Impl {
   void run_ffn_up();
   void run_ffn_down();
   void run_head();
+  void find_maxima(std::size_t block_begin, std::size_t block_end);
   void finish() noexcept;
 };
 
@@ -139,10 +145,10 @@ void Decoder::Pass::Impl::allocate() {
     scratch_bytes = std::max(scratch_bytes,
                              attention_scratch_bytes(ctx, model->kv_layout(type), spec.n_head, max_rows, max_context));
   }
-  float** const parts[] = {&x, &qkv, &attn, &ffn, &cos, &sin, &selected, &logits};
-  const std::size_t counts[] = {max_rows * spec.d_model,   max_rows * qkv_cols(),    max_rows * q_cols(),
-                                max_rows * 2 * spec.d_ff,  max_rows * rope,          max_rows * rope,
-                                max_logits * spec.d_model, max_logits * spec.n_vocab};
+  float** const parts[] = {&x, &qkv, &attn, &ffn, &cos, &sin, &selected, &logits, &block_max};
+  const std::size_t counts[] = {max_rows * spec.d_model,   max_rows * qkv_cols(),     max_rows * q_cols(),
+                                max_rows * 2 * spec.d_ff,  max_rows * rope,           max_rows * rope,
+                                max_logits * spec.d_model, max_logits * spec.n_vocab, max_logits * logit_blocks()};
   std::size_t total = 0;
   for (std::size_t n : counts) total += align_floats(n);
   memory = ctx.allocate(total * sizeof(float) + scratch_bytes, true);
@@ -200,6 +206,7 @@ void Decoder::Pass::Impl::accept(std::span<const PassSegment> batch) {
   positions.clear();
   wanted.clear();
   depth = 0;
+  keep_maxima = true;
   layout = batch[0].seq->layout();
   for (const PassSegment& s : batch) {
     const Segment seg{s.seq, ids.size(), s.tokens.size(), s.seq->length(), s.logits};
@@ -207,6 +214,7 @@ void Decoder::Pass::Impl::accept(std::span<const PassSegment> batch) {
     for (std::size_t i = 0; i < seg.rows; ++i) positions.push_back(seg.first_pos + i);
     for (std::size_t i = seg.rows - seg.logit_rows(); i < seg.rows; ++i) wanted.push_back(seg.first_row + i);
     depth = std::max(depth, seg.first_pos + seg.rows);
+    keep_maxima &= s.logits != LogitsFor::all;  // those are read, not drawn from
     segments.push_back(seg);
   }
   n_logits = 0;
@@ -216,6 +224,7 @@ void Decoder::Pass::Impl::accept(std::span<const PassSegment> batch) {
   const PackedMatrix& head = weights.head_matrix();
   const std::size_t by_macs = kSliceMacs / (16 * spec.d_model * std::max<std::size_t>(wanted.size(), 1));
   slice = std::max(kMinSlicePanels, std::min(kSliceBytes / std::max<std::size_t>(head.panel_bytes(), 1), by_macs));
+  slice -= slice % kBlockPanels;
   stage = Stage::embed;
 }
 
@@ -372,8 +381,20 @@ void Decoder::Pass::Impl::run_head() {
   const std::size_t end = std::min(head.panels(), panel + slice);
   matmul_panels(ctx, head, act, view(logits, n_hidden, spec.n_vocab, spec.n_vocab), panel, end,
                 Store::assign, nullptr, head_slice(end));
+  if (keep_maxima) find_maxima(panel / kBlockPanels, (end + kBlockPanels - 1) / kBlockPanels);
   panel = end;
   if (panel == head.panels()) finish();
+}
+
+// While the slice is still in the cache of the thread that wrote it: threads share the blocks as they did the panels.
+void Decoder::Pass::Impl::find_maxima(std::size_t block_begin, std::size_t block_end) {
+  const KernelTable& k = ctx.kernels();
+  ctx.pool().parallel_for(block_end - block_begin, [&](std::size_t begin, std::size_t end, unsigned) {
+    const std::size_t first = block_begin + begin, token = first * kernels::kLogitBlock;
+    const std::size_t n = std::min((end - begin) * kernels::kLogitBlock, spec.n_vocab - token);
+    for (std::size_t r = 0; r < n_hidden; ++r)
+      k.block_max(logits + r * spec.n_vocab + token, n, block_max + r * logit_blocks() + first);
+  });
 }
 
 void Decoder::Pass::Impl::finish() noexcept {
@@ -433,10 +454,12 @@ double Decoder::Pass::next_unit_us() const noexcept {
   return p.stage == Stage::done ? 0.0 : p.costs.at(p.stage, p.n_hidden, p.depth);
 }
 
-std::span<const float> Decoder::Pass::logits(std::size_t i) const noexcept {
+LogitsRow Decoder::Pass::row(std::size_t i) const noexcept {
   const Impl& p = *impl_;
   if (i >= p.n_logits) return {};
-  return {p.logits + i * p.spec.n_vocab, p.spec.n_vocab};
+  LogitsRow row{{p.logits + i * p.spec.n_vocab, p.spec.n_vocab}, {}};
+  if (p.keep_maxima) row.block_max = {p.block_max + i * p.logit_blocks(), p.logit_blocks()};
+  return row;
 }
 
 std::size_t Decoder::Pass::logits_rows() const noexcept { return impl_->n_logits; }

@@ -341,26 +341,3 @@ TEST_CASE("attention gives the same bits token by token, in chunks and whole, on
     }
   }
 }
-
-TEST_CASE("the sampling scans agree with plain loops", "[nn][per_isa]") {
-  const KernelTable& k = make_context(1).kernels();
-  for (std::size_t n : {1, 15, 16, 17, 64, 1000, 49152}) {
-    auto x = random_floats(n, n, 20.0f);
-    CHECK(k.argmax(x.data(), n) == static_cast<std::size_t>(std::max_element(x.begin(), x.end()) - x.begin()));
-    float top;
-    double sum, exact = 0;
-    k.max_sumexp(x.data(), n, &top, &sum);
-    CHECK(top == *std::max_element(x.begin(), x.end()));
-    for (float v : x) exact += std::exp(static_cast<double>(v) - top);
-    CHECK(sum == Approx(exact).epsilon(1e-6));
-    std::vector<std::int32_t> got(n);
-    const std::size_t count = k.collect_at_least(x.data(), n, 12.0f, got.data(), n);
-    std::vector<std::int32_t> expected;
-    for (std::size_t i = 0; i < n; ++i)
-      if (x[i] >= 12.0f) expected.push_back(static_cast<std::int32_t>(i));
-    got.resize(count);
-    CHECK(got == expected);
-    x[n / 2] = std::nanf("");
-    CHECK(k.argmax(x.data(), n) < n);
-  }
-}

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "loquor/models/logits_row.hpp"
+
 namespace lq {
 
 struct Candidate {
@@ -42,7 +44,10 @@ class Sampler {
   // Throws Error{invalid_argument} if a bias names a token >= n_vocab.
   void check_vocab(std::size_t n_vocab) const;
   // Draws the token for `position`. Throws Error{invalid_argument} if no logit is finite.
-  std::int32_t sample(std::span<const float> logits, std::span<const std::int32_t> history, std::uint64_t position);
+  std::int32_t sample(const LogitsRow& logits, std::span<const std::int32_t> history, std::uint64_t position);
+  std::int32_t sample(std::span<const float> logits, std::span<const std::int32_t> history, std::uint64_t position) {
+    return sample(LogitsRow{logits, {}}, history, position);
+  }
 
   // "greedy,temperature,top_k,...": the rows of samplers.def.
   static std::string names();

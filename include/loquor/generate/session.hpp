@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "loquor/core/dtype.hpp"
+#include "loquor/generate/logprobs.hpp"
 #include "loquor/generate/model.hpp"
 #include "loquor/generate/sampler.hpp"
 
@@ -45,11 +46,6 @@ struct GenerateOptions {
   bool ignore_end = false;
   bool append = false;  // the prompt is appended instead of replacing the contents
   std::shared_ptr<const std::atomic<bool>> cancel;
-};
-
-struct TokenLogprob {
-  std::int32_t token;
-  float logprob;
 };
 
 enum class EventKind : int { working = 0, token = 1, done = 2 };

@@ -13,6 +13,7 @@
 
 #include "loquor/core/context.hpp"
 #include "loquor/models/kv_cache.hpp"
+#include "loquor/models/logits_row.hpp"
 #include "loquor/nn/ops.hpp"
 
 namespace lq {
@@ -100,7 +101,9 @@ class Decoder::Pass {
   double next_unit_us() const noexcept;
 
   // Row i of the logits asked for, in segment order (n_vocab floats), valid until the next begin().
-  std::span<const float> logits(std::size_t i) const noexcept;
+  std::span<const float> logits(std::size_t i) const noexcept { return row(i).values; }
+  // The same with the maxima of its blocks, unless a segment asked for the logits of all its tokens.
+  LogitsRow row(std::size_t i) const noexcept;
   std::size_t logits_rows() const noexcept;
   std::size_t max_rows() const noexcept;
   std::size_t nbytes() const noexcept;

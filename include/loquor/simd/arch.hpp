@@ -20,6 +20,7 @@ namespace lq::simd {
 // two ymm, or an array. The interface (F: 16 float; I: 16 int32; W: 64 bytes, 4 to a lane):
 //   F  zero set1 load store load_n store_n from_f16 from_bf16 to_f16 add sub mul div fma(a,b,c)=a*b+c max min abs
 //      hsum hmax round(to even) exp2i(v, n)=v*2^n select_less(x, limit, a, b) = x < limit ? a : b
+//      at_least(x, limit): bit i says x[i] >= limit[i], not so for NaN
 //   I  izero iset1 iadd cvt(I)->F lrint(F)->I istore_i8 (saturating) ihsum, lane32(W, shift, mask)
 //   W  wload low_nibbles high_nibbles
 //   I  dot4(I acc, W u4, const int8_t* a)  acc + sum of 4 products per lane, bytes of W in 0..15

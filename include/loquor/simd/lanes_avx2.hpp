@@ -75,6 +75,11 @@ struct Lanes<arch::Avx2> {
     return {_mm256_blendv_ps(f.a, t.a, _mm256_cmp_ps(x.a, limit.a, _CMP_LT_OQ)),
             _mm256_blendv_ps(f.b, t.b, _mm256_cmp_ps(x.b, limit.b, _CMP_LT_OQ))};
   }
+  static std::uint32_t at_least(F x, F limit) noexcept {
+    const int a = _mm256_movemask_ps(_mm256_cmp_ps(x.a, limit.a, _CMP_GE_OQ));
+    const int b = _mm256_movemask_ps(_mm256_cmp_ps(x.b, limit.b, _CMP_GE_OQ));
+    return static_cast<std::uint32_t>(a | b << 8);
+  }
   static __m256 pow2(__m256 n) noexcept {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
   }

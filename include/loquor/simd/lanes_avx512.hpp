@@ -48,6 +48,7 @@ struct Lanes512 {
   static F select_less(F x, F limit, F t, F f) noexcept {
     return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, limit, _CMP_LT_OQ), f, t);
   }
+  static std::uint32_t at_least(F x, F limit) noexcept { return _mm512_cmp_ps_mask(x, limit, _CMP_GE_OQ); }
   static F exp2i(F v, F n) noexcept { return _mm512_scalef_ps(v, n); }
   // Written out: gcc's _mm512_reduce_* would be as fast, but their order is not documented.
   static float hsum(F x) noexcept {

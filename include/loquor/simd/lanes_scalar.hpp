@@ -93,6 +93,11 @@ struct Lanes<arch::Scalar> {
   static F select_less(const F& x, const F& limit, const F& a, const F& b) noexcept {
     return map([&](int i) { return x.v[i] < limit.v[i] ? a.v[i] : b.v[i]; });
   }
+  static std::uint32_t at_least(const F& x, const F& limit) noexcept {
+    std::uint32_t bits = 0;
+    for (int i = 0; i < 16; ++i) bits |= static_cast<std::uint32_t>(x.v[i] >= limit.v[i]) << i;
+    return bits;
+  }
   // v * 2^n for integral n in [-126, 127].
   static F exp2i(const F& v, const F& n) noexcept {
     return map([&](int i) {

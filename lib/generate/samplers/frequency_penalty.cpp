@@ -14,8 +14,10 @@ void check_frequency_penalty(std::span<const double> v) {
 
 void apply_frequency_penalty(Candidates& c, const StageContext& s) {
   if (s.values[0] == 0.0) return;
-  for (std::int32_t token : recent(s))
-    if (float* x = c.find(token)) *x -= static_cast<float>(s.values[0]);
+  c.change_recent(recent(s), [penalty = static_cast<float>(s.values[0])](float logit, std::size_t times) {
+    for (; times > 0; --times) logit -= penalty;
+    return logit;
+  });
 }
 
 }  // namespace lq::samplers

@@ -2,9 +2,7 @@
 #include "../candidates.hpp"
 #include "loquor/core/status.hpp"
 
-#include <algorithm>
 #include <cmath>
-#include <vector>
 
 namespace lq::samplers {
 
@@ -27,13 +25,9 @@ void check_repeat_penalty(std::span<const double> v) {
 
 void apply_repeat_penalty(Candidates& c, const StageContext& s) {
   if (s.values[0] == 1.0) return;
-  const auto penalty = static_cast<float>(s.values[0]);
-  const auto window = recent(s);
-  std::vector<std::int32_t> tokens(window.begin(), window.end());
-  std::sort(tokens.begin(), tokens.end());
-  tokens.erase(std::unique(tokens.begin(), tokens.end()), tokens.end());
-  for (std::int32_t token : tokens)
-    if (float* x = c.find(token)) *x = *x > 0 ? *x / penalty : *x * penalty;
+  c.change_recent(recent(s), [penalty = static_cast<float>(s.values[0])](float logit, std::size_t) {
+    return logit > 0 ? logit / penalty : logit * penalty;
+  });
 }
 
 }  // namespace lq::samplers

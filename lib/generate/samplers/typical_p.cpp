@@ -18,7 +18,7 @@ void apply_typical_p(Candidates& c, const StageContext& s) {
   if (s.values[0] >= 1.0) return;
   c.materialise();
   std::vector<Candidate>& list = c.list();
-  const double top = static_cast<double>(c.max()), log_sum = std::log(c.sum_exp(c.max()));
+  const double top = static_cast<double>(c.max()), log_sum = std::log(c.sum_exp());
   struct Entry {
     double distance, p;
     Candidate candidate;
@@ -32,12 +32,20 @@ void apply_typical_p(Candidates& c, const StageContext& s) {
     entries.push_back({-log_p, p, x});
   }
   for (Entry& e : entries) e.distance = std::abs(e.distance - entropy);
-  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+  const auto nearer = [](const Entry& a, const Entry& b) {
     return a.distance < b.distance || (a.distance == b.distance && a.candidate.token < b.candidate.token);
-  });
+  };
   double sum = 0;
   std::size_t n = 0;
-  while (n < entries.size() && sum <= s.values[0]) sum += entries[n++].p;
+  // Few are taken as a rule: sort ever more of the nearest until they are enough.
+  for (std::size_t sorted = 0, more = 256; n < entries.size() && sum <= s.values[0]; more *= 4) {
+    const auto begin = entries.begin() + static_cast<std::ptrdiff_t>(sorted);
+    sorted += std::min(more, entries.size() - sorted);
+    const auto end = entries.begin() + static_cast<std::ptrdiff_t>(sorted);
+    std::nth_element(begin, end, entries.end(), nearer);
+    std::sort(begin, end, nearer);
+    while (n < sorted && sum <= s.values[0]) sum += entries[n++].p;
+  }
   list.clear();
   for (std::size_t i = 0; i < n; ++i) list.push_back(entries[i].candidate);
   c.set_unsorted();
