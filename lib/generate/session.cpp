@@ -125,6 +125,7 @@ void Session::Impl::make_room(std::size_t n) {
 std::size_t Session::Impl::replace(std::span<const std::int32_t> wanted) {
   LQ_CHECK(wanted.size() <= n_ctx, Code::context_full, "session: a prompt of ", wanted.size(),
            " tokens does not fit a context of ", n_ctx);
+  settle();
   const auto differs = std::mismatch(tokens.begin(), tokens.end(), wanted.begin(), wanted.end());
   const std::size_t same = static_cast<std::size_t>(differs.first - tokens.begin());
   tokens.reserve(wanted.size());
