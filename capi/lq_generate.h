@@ -167,10 +167,15 @@ typedef struct lq_generate_options {
   int32_t no_begin;      /* non-zero: no begin token before a text prompt that replaces the contents */
   int32_t reserved;      /* 0 */
   lq_cancel* cancel;     /* a second way to stop, besides lq_session_cancel; may be NULL */
+  int32_t lookup;        /* prompt lookup: the most tokens that are guessed, from where the last few stood before in the
+                            session, and computed together with the last one. 0 = chosen by the library, -1 = none; at
+                            most 31. The tokens, their log probabilities and events are the same; only the time
+                            differs. Where guesses do not pay, none are made; a batch makes none */
+  int32_t reserved2;     /* 0 */
 } lq_generate_options;
 
 #define LQ_GENERATE_OPTIONS_INIT \
-  { (uint32_t)sizeof(lq_generate_options), 0, NULL, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL }
+  { (uint32_t)sizeof(lq_generate_options), 0, NULL, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0 }
 
 /* Figures of one generation. Times are wall time in milliseconds. */
 typedef struct lq_result {
@@ -186,10 +191,12 @@ typedef struct lq_result {
   double first_token_ms; /* from the start of the call to the first token */
   double prefill_tps;    /* prompt tokens computed per second; 0 if none were */
   double decode_tps;     /* tokens made per second, the first one (which prefill gives) not counted; 0 if none */
+  uint32_t drafted_tokens;  /* guessed by prompt lookup and computed ahead, */
+  uint32_t accepted_tokens; /* of which this many came */
 } lq_result;
 
 #define LQ_RESULT_INIT \
-  { (uint32_t)sizeof(lq_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { (uint32_t)sizeof(lq_result), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* Reads a prompt and generates until something ends it. `prompt` NULL: goes on from what the session holds. `result`
  * and `callback` may be NULL. Status CANCELLED (handle or lq_session_cancel) leaves the text made so far in

@@ -99,6 +99,7 @@ struct GenerateOptions {
   bool parse_special = false;
   bool no_begin = false;
   const Cancel* cancel = nullptr;
+  std::int32_t lookup = 0;  // most tokens guessed and computed ahead; 0 = the library's choice, -1 = none
 };
 
 // What a step or a callback tells; text and top() are borrowed until the session is used again.
@@ -303,6 +304,7 @@ class Session {
     o.parse_special = options.parse_special;
     o.no_begin = options.no_begin;
     o.cancel = options.cancel ? options.cancel->get() : nullptr;
+    o.lookup = options.lookup;
     // The stages of the generation before are let go of only when another has taken its place: after a failure it may
     // go on.
     const auto before = static_cast<std::ptrdiff_t>(stages_.size());

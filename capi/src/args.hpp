@@ -50,7 +50,13 @@ std::span<const T> array_arg(const Call& call, const T* data, std::size_t count,
   return {data, count};
 }
 
-// The caller's options over the defaults. A structure of a newer version is accepted if what it adds is zero.
+// The size of a structure in the first version that had it: what a program built then passes. Specialised where a
+// structure has grown.
+template <class T>
+inline constexpr std::size_t kFirstSize = sizeof(T);
+
+// The caller's options over the defaults. A structure of an older version leaves what it lacks at the defaults; one of
+// a newer version is accepted if what it adds is zero.
 template <class T>
 T options_arg(const Call& call, const T* options, const T& defaults) {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -59,13 +65,13 @@ T options_arg(const Call& call, const T* options, const T& defaults) {
   std::uint32_t size = 0;
   std::memcpy(&size, options, sizeof size);
   constexpr std::uint32_t kMost = 4096;
-  LQ_CHECK(size >= sizeof(T) && size <= kMost, Code::invalid_argument, call.function(), ": options: struct_size is ",
-           size, ", expected ", sizeof(T), " (use the LQ_..._INIT macro)");
-  std::memcpy(&value, options, sizeof(T));
+  LQ_CHECK(size >= kFirstSize<T> && size <= kMost, Code::invalid_argument, call.function(),
+           ": options: struct_size is ", size, ", expected ", sizeof(T), " (use the LQ_..._INIT macro)");
+  std::memcpy(&value, options, std::min<std::size_t>(size, sizeof(T)));
   const auto* bytes = reinterpret_cast<const unsigned char*>(options);
-  LQ_CHECK(std::all_of(bytes + sizeof(T), bytes + size, [](unsigned char b) { return b == 0; }), Code::unsupported,
-           call.function(), ": options: a field is set that this version of the library (", LQ_VERSION_STRING,
-           ") does not know");
+  LQ_CHECK(size <= sizeof(T) || std::all_of(bytes + sizeof(T), bytes + size, [](unsigned char b) { return b == 0; }),
+           Code::unsupported, call.function(), ": options: a field is set that this version of the library (",
+           LQ_VERSION_STRING, ") does not know");
   return value;
 }
 
@@ -75,19 +81,21 @@ std::uint32_t out_struct_size(const Call& call, const T* out, const char* name) 
   LQ_CHECK(out, Code::invalid_argument, call.function(), ": ", name, " is NULL");
   std::uint32_t size = 0;
   std::memcpy(&size, out, sizeof size);
-  LQ_CHECK(size >= sizeof(T) && size <= 65536, Code::invalid_argument, call.function(), ": ", name, ": struct_size is ",
-           size, ", expected ", sizeof(T), " (use the LQ_..._INIT macro)");
+  LQ_CHECK(size >= kFirstSize<T> && size <= 65536, Code::invalid_argument, call.function(), ": ", name,
+           ": struct_size is ", size, ", expected ", sizeof(T), " (use the LQ_..._INIT macro)");
   return size;
 }
 
-// Writes all but struct_size; fields that only a newer program knows become zero.
+// Writes all but struct_size, as far as the caller's structure goes; fields that only a newer program knows become
+// zero.
 template <class T>
 void write_struct(T* out, T value) {
   std::uint32_t size = 0;
   std::memcpy(&size, out, sizeof size);
   std::memcpy(&value, &size, sizeof size);
-  std::memcpy(out, &value, sizeof(T));
-  std::memset(reinterpret_cast<unsigned char*>(out) + sizeof(T), 0, size - sizeof(T));
+  const std::size_t known = std::min<std::size_t>(size, sizeof(T));
+  std::memcpy(static_cast<void*>(out), &value, known);
+  std::memset(reinterpret_cast<unsigned char*>(out) + known, 0, size - known);
 }
 
 // A buffer triple for elements of trivially copyable T.

@@ -9,12 +9,15 @@ namespace lq::capi {
 GenerateOptions generate_options(const Call& call, const lq_generate_options& o, std::size_t n_vocab) {
   constexpr std::size_t kMaxStops = 4096;
   LQ_CHECK(o.logprobs <= 100, Code::invalid_argument, call.function(), ": logprobs is ", o.logprobs, ", at most 100");
-  LQ_CHECK(o.reserved == 0, Code::invalid_argument, call.function(), ": reserved is not 0");
+  LQ_CHECK(o.reserved == 0 && o.reserved2 == 0, Code::invalid_argument, call.function(), ": reserved is not 0");
+  LQ_CHECK(o.lookup >= -1 && o.lookup <= 31, Code::invalid_argument, call.function(), ": lookup is ", o.lookup,
+           ", expected -1 to 31");
   GenerateOptions g;
   g.max_tokens = o.max_tokens;
   g.logprobs = o.logprobs;
   g.ignore_end = o.ignore_end != 0;
   g.append = o.append != 0;
+  g.lookup = o.lookup;
   if (o.sampler) {
     const Use<SamplerObject> sampler(call, o.sampler, "options.sampler");
     sampler->sampler.check_vocab(n_vocab);
@@ -77,6 +80,8 @@ lq_result to_c(const GenerateResult& r, double load_ms) {
   c.first_token_ms = r.first_token_ms;
   c.prefill_tps = r.prefill_tps;
   c.decode_tps = r.decode_tps;
+  c.drafted_tokens = static_cast<std::uint32_t>(r.drafted_tokens);
+  c.accepted_tokens = static_cast<std::uint32_t>(r.accepted_tokens);
   return c;
 }
 

@@ -1,6 +1,7 @@
 // Sessions and chat templates as the C interface holds them, and the pieces that generation, batches and chat share.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 
 #include "args.hpp"
@@ -9,6 +10,11 @@
 #include "model.hpp"
 
 namespace lq::capi {
+
+template <>
+inline constexpr std::size_t kFirstSize<lq_generate_options> = offsetof(lq_generate_options, lookup);
+template <>
+inline constexpr std::size_t kFirstSize<lq_result> = offsetof(lq_result, drafted_tokens);
 
 struct SessionObject final : Object {
   static constexpr Kind kKind = Kind::session;

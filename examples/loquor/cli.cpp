@@ -100,7 +100,17 @@ void Generation::add_to(CLI::App& app) {
   app.add_option("--stop", stop, "End before this text; may be repeated");
   app.add_option("--ctx", ctx, "Tokens the session holds; 0 = as the model was trained")->capture_default_str();
   app.add_option("--kv-type", kv_type, "Type of the KV cache: f16, q8_0 or f32")->capture_default_str();
+  add_lookup(app, lookup);
 }
+
+void add_lookup(CLI::App& app, int& lookup) {
+  app.add_option("--lookup", lookup,
+                 "Guess up to this many tokens from the text so far and compute them together (the answer is the same, "
+                 "sooner if it repeats what is there); 0 = none")
+      ->check(CLI::Range(0, 31));
+}
+
+std::int32_t lookup_option(int lookup) { return lookup == kLookupDefault ? 0 : lookup == 0 ? -1 : lookup; }
 
 loquor::Sampler Generation::sampler(std::uint64_t seed) const {
   loquor::Sampler s;
@@ -173,8 +183,14 @@ std::string megabytes(double bytes) {
 }
 
 Json timings_json(const lq_result& r) {
-  return {{"load_ms", r.load_ms},         {"prefill_ms", r.prefill_ms}, {"decode_ms", r.decode_ms},
-          {"prefill_tps", r.prefill_tps}, {"decode_tps", r.decode_tps}, {"first_token_ms", r.first_token_ms}};
+  return {{"load_ms", r.load_ms},
+          {"prefill_ms", r.prefill_ms},
+          {"decode_ms", r.decode_ms},
+          {"prefill_tps", r.prefill_tps},
+          {"decode_tps", r.decode_tps},
+          {"first_token_ms", r.first_token_ms},
+          {"drafted_tokens", r.drafted_tokens},
+          {"accepted_tokens", r.accepted_tokens}};
 }
 
 std::string timings_line(const lq_result& r) {
@@ -182,7 +198,10 @@ std::string timings_line(const lq_result& r) {
   std::snprintf(text, sizeof text,
                 "%u prompt tokens at %.1f/s, %u tokens at %.1f/s, first one after %.0f ms (loading %.0f ms)",
                 r.prompt_tokens, r.prefill_tps, r.generated_tokens, r.decode_tps, r.first_token_ms, r.load_ms);
-  return text;
+  std::string line = text;
+  if (r.drafted_tokens)
+    line += ", " + std::to_string(r.accepted_tokens) + " of " + std::to_string(r.drafted_tokens) + " guessed right";
+  return line;
 }
 
 ProgressBar::ProgressBar(std::string label) : label_(std::move(label)), active_(isatty(STDERR_FILENO) == 1) {}

@@ -45,6 +45,8 @@ struct Common {
   std::uint64_t seed_or_random() const;
 };
 
+constexpr int kLookupDefault = -1;  // of --lookup: as many tokens as the library wants
+
 // Session and sampling options of the commands that generate.
 struct Generation {
   unsigned max_tokens = 256;
@@ -54,6 +56,7 @@ struct Generation {
   std::vector<std::string> stop;
   unsigned ctx = 0;
   std::string kv_type = "f16";
+  int lookup = kLookupDefault;
 
   void add_to(CLI::App& app);
   loquor::Sampler sampler(std::uint64_t seed) const;
@@ -89,7 +92,12 @@ std::string read_file(const std::string& path);                   // "-" is stan
 std::vector<std::int32_t> parse_tokens(const std::string& list);  // "1,2,3". Throws UsageError
 std::string megabytes(double bytes);
 
-// {"load_ms", "prefill_ms", "decode_ms", "prefill_tps", "decode_tps", "first_token_ms"}
+// --lookup N, and what it says as lq_generate_options wants it (there 0 is the default and -1 means none).
+void add_lookup(CLI::App& app, int& lookup);
+std::int32_t lookup_option(int lookup);
+
+// {"load_ms", "prefill_ms", "decode_ms", "prefill_tps", "decode_tps", "first_token_ms", "drafted_tokens",
+// "accepted_tokens"}
 Json timings_json(const lq_result& result);
 // "42 prompt tokens at 285.0/s, 96 tokens at 110.1/s"
 std::string timings_line(const lq_result& result);

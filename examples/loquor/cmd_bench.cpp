@@ -15,6 +15,7 @@ struct Options {
   Common common;
   unsigned prompt_tokens = 512, gen_tokens = 128, depth = 0, batch = 1, reps = 5;
   std::string kv_type = "f16";
+  int lookup = 0;  // a token a pass is what is measured, unless asked otherwise
 };
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -67,6 +68,7 @@ class Bench {
     loquor::GenerateOptions g;
     g.max_tokens = options_.gen_tokens + 1;  // the first comes from prefill
     g.ignore_end = true;
+    g.lookup = lookup_option(options_.lookup);
     g.cancel = &interrupt();
     std::vector<loquor::Session*> raw;
     for (std::size_t i = 0; i < sessions_.size(); ++i) {
@@ -119,6 +121,7 @@ int run(const Options& o) {
                 {"isa", context.isa()},
                 {"threads", context.threads()},
                 {"kv_type", o.kv_type},
+                {"lookup", o.lookup},
                 {"prompt_tokens", o.prompt_tokens},
                 {"gen_tokens", o.gen_tokens},
                 {"depth", o.depth},
@@ -155,6 +158,7 @@ Command add_bench(CLI::App& app) {
       ->capture_default_str();
   sub->add_option("--reps", o->reps, "Repetitions")->check(CLI::Range(1, 10000))->capture_default_str();
   sub->add_option("--kv-type", o->kv_type, "Type of the KV cache: f16, q8_0 or f32")->capture_default_str();
+  add_lookup(*sub, o->lookup);
   return {sub, [o] { return run(*o); }};
 }
 

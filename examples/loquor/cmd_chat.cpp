@@ -54,6 +54,7 @@ class Chat {
     g.max_tokens = options_.generation.max_tokens;
     g.sampler = &sampler_;
     g.stop = options_.generation.stop;
+    g.lookup = lookup_option(options_.generation.lookup);
     g.cancel = &interrupt();
     const bool print = !options_.common.json;
     try {

@@ -71,6 +71,7 @@ int run(const Options& o) {
   g.logprobs = o.logprobs;
   g.ignore_end = o.ignore_end;
   g.parse_special = o.raw;
+  g.lookup = lookup_option(o.generation.lookup);
   g.cancel = &interrupt();
   if (o.raw) {
     session.start(prompt, g);

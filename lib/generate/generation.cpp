@@ -24,6 +24,9 @@ void check_options(const GenerateOptions& o, std::size_t n_vocab) {
   for (std::int32_t t : o.stop_tokens)
     LQ_CHECK(t >= 0 && static_cast<std::size_t>(t) < n_vocab, Code::invalid_argument, "generate: stop token ", t,
              ", the vocabulary has ", n_vocab);
+  const int most = static_cast<int>(DraftPolicy::kMost);
+  LQ_CHECK(o.lookup >= -1 && o.lookup <= most, Code::invalid_argument, "generate: lookup is ", o.lookup,
+           ", expected -1 to ", most);
   o.sampler.check_vocab(n_vocab);
 }
 
@@ -39,6 +42,8 @@ void Session::start(std::optional<std::span<const std::int32_t>> prompt, Generat
   }
   LQ_CHECK(prompt || !s.tokens.empty(), Code::invalid_argument, "generate: no prompt, and the session holds no tokens");
   Generation g(std::move(options), s.model->tokenizer());
+  if (s.may_look_ahead(g.options)) g.index.emplace();
+  s.settle();
   std::size_t reused = s.kv.length();
   if (prompt && g.options.append) {
     s.reserve_tokens(prompt->size());
@@ -126,7 +131,7 @@ Event Session::Impl::choose() {
   g.text += g.piece;
   make_room(1);
   tokens.push_back(token);
-  logits = {};
+  took(token);
   g.tokens.push_back(token);
   g.result.generated_tokens = g.tokens.size();
   e.text = g.piece;
@@ -134,6 +139,7 @@ Event Session::Impl::choose() {
     g.finish = g.result.finish = Finish::stop;
   else if (g.options.max_tokens && g.tokens.size() >= g.options.max_tokens)
     g.finish = g.result.finish = Finish::length;
+  if (g.finish != Finish::none) settle();
   return e;
 }
 

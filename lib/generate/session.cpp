@@ -97,6 +97,7 @@ void Session::Impl::abandon() noexcept {
     running->abandon();
   }
   running = nullptr;
+  settle();
 }
 
 void Session::Impl::cut(std::size_t n) noexcept {
@@ -118,12 +119,14 @@ void Session::Impl::make_room(std::size_t n) {
   tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(keep),
                tokens.begin() + static_cast<std::ptrdiff_t>(keep + drop));
   if (kv.length() > keep) forget(keep);  // what moved down sits at new positions and is computed again
+  if (generation && generation->index) generation->index->clear();
   logits = {};
 }
 
 std::size_t Session::Impl::replace(std::span<const std::int32_t> wanted) {
   LQ_CHECK(wanted.size() <= n_ctx, Code::context_full, "session: a prompt of ", wanted.size(),
            " tokens does not fit a context of ", n_ctx);
+  settle();
   const auto differs = std::mismatch(tokens.begin(), tokens.end(), wanted.begin(), wanted.end());
   const std::size_t same = static_cast<std::size_t>(differs.first - tokens.begin());
   tokens.reserve(wanted.size());
@@ -157,36 +160,49 @@ void Session::Impl::keep_logits(const LogitsRow& row) {
   logits.block_max = std::span<const float>(own_logits).last(row.block_max.size());
 }
 
+void Session::Impl::begin_pass(Clock::time_point deadline) {
+  LQ_CHECK(!tokens.empty(), Code::invalid_argument, "session: it holds no tokens");
+  if (kv.length() == tokens.size()) kv.truncate(tokens.size() - 1);  // the cache is there, the logits are not
+  const std::size_t left = tokens.size() - kv.length();
+  const bool small = deadline - Clock::now() < kSmallBudget;
+  running_us = 0;
+  check_memory(0, 0);
+  if (left == 1 && begin_ahead(small)) return;
+  const std::size_t rows = std::min(left, small ? std::min(kStepChunk, chunk()) : chunk());
+  Decoder::Pass& pass = pass_for(rows, 1);
+  const PassSegment segment{&kv, {tokens.data() + kv.length(), rows}, rows == left ? LogitsFor::last : LogitsFor::none};
+  logits = {};
+  pass.begin({&segment, 1});
+  running = &pass;
+}
+
+bool Session::Impl::advance(Clock::time_point deadline) {
+  Decoder::Pass* pass = running;
+  const auto start = Clock::now();
+  const auto unit = [&] { return std::chrono::duration<double, std::micro>(pass->next_unit_us()); };
+  running = nullptr;  // if a unit throws, the pass has undone itself
+  while (!pass->advance()) {
+    running = pass;
+    check_cancel();
+    if (deadline != Clock::time_point::max() &&
+        Clock::now() + std::chrono::duration_cast<Clock::duration>(unit()) >= deadline) {
+      running_us += 1e3 * ms_since(start);
+      return false;
+    }
+    running = nullptr;
+  }
+  running_us += 1e3 * ms_since(start);
+  if (pass->logits_rows() > 0) logits = pass->row(0);
+  finish_ahead(*pass);
+  return true;
+}
+
 bool Session::Impl::compute(Clock::time_point deadline) {
-  const bool timed = deadline != Clock::time_point::max();
   while (!ready()) {
     check_cancel();
-    if (!running) {
-      LQ_CHECK(!tokens.empty(), Code::invalid_argument, "session: it holds no tokens");
-      if (kv.length() == tokens.size()) kv.truncate(tokens.size() - 1);  // the cache is there, the logits are not
-      const std::size_t left = tokens.size() - kv.length();
-      running_rows = std::min(left, deadline - Clock::now() < kSmallBudget ? std::min(kStepChunk, chunk()) : chunk());
-      check_memory(0, 0);
-      Decoder::Pass& pass = pass_for(running_rows, 1);
-      const PassSegment segment{
-          &kv, {tokens.data() + kv.length(), running_rows}, running_rows == left ? LogitsFor::last : LogitsFor::none};
-      logits = {};
-      pass.begin({&segment, 1});
-      running = &pass;
-    }
-    Decoder::Pass* pass = running;
-    running = nullptr;  // if a unit throws, the pass has undone itself
-    while (!pass->advance()) {
-      running = pass;
-      check_cancel();
-      if (timed && Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                      std::chrono::duration<double, std::micro>(pass->next_unit_us())) >=
-                       deadline)
-        return false;
-      running = nullptr;
-    }
-    if (pass->logits_rows() > 0) logits = pass->row(0);
-    if (timed && Clock::now() >= deadline) break;
+    if (!running) begin_pass(deadline);
+    if (!advance(deadline)) return false;
+    if (deadline != Clock::time_point::max() && Clock::now() >= deadline) break;
   }
   return ready();
 }
@@ -194,10 +210,10 @@ bool Session::Impl::compute(Clock::time_point deadline) {
 namespace {
 
 // As Decoder::Pass allocates: activations of every width, logits, attention's partial results.
-std::uint64_t workspace_bytes(const DecoderSpec& s, std::size_t rows, std::size_t n_ctx) {
+std::uint64_t workspace_bytes(const DecoderSpec& s, std::size_t rows, std::size_t logits, std::size_t n_ctx) {
   const std::size_t q = s.n_head * s.head_dim, kv = s.n_kv_head * s.head_dim;
-  const std::size_t floats = rows * (s.d_model + q + 2 * kv + q + 2 * s.d_ff + s.rope_dim) + s.d_model + s.n_vocab +
-                             s.n_vocab / kernels::kLogitBlock + 1;
+  const std::size_t floats = rows * (s.d_model + q + 2 * kv + q + 2 * s.d_ff + s.rope_dim) +
+                             logits * (s.d_model + s.n_vocab + s.n_vocab / kernels::kLogitBlock + 1);
   const std::size_t partials = s.n_head * (n_ctx / 128 + 1) * (s.head_dim + 2);
   return 4 * (floats + partials) + Activations::bytes_needed(rows, std::max({s.d_model, q, s.d_ff}));
 }
@@ -211,7 +227,9 @@ SessionMemory Session::memory_needed(const DecoderSpec& spec, const SessionOptio
   const KvLayout layout{options.kv_type, spec.n_layer, spec.n_kv_head, spec.head_dim};
   const std::size_t pages = (n_ctx + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens;
   const std::size_t rows = std::min(options.prefill_chunk ? options.prefill_chunk : kDefaultChunk, n_ctx);
-  return {pages * layout.bytes_per_page(), workspace_bytes(spec, 1, n_ctx) + workspace_bytes(spec, rows, n_ctx)};
+  const std::size_t ahead = std::min(kUsualDraft + 1, n_ctx);
+  return {pages * layout.bytes_per_page(), workspace_bytes(spec, 1, 1, n_ctx) + workspace_bytes(spec, rows, 1, n_ctx) +
+                                               workspace_bytes(spec, ahead, ahead, n_ctx)};
 }
 
 Session::Session(std::shared_ptr<const Model> model, const SessionOptions& options)
@@ -226,6 +244,8 @@ Session Session::fork() const {
   copy->n_ctx = impl_->n_ctx;
   copy->tokens = impl_->tokens;
   copy->kv = impl_->kv.fork();
+  copy->kv.truncate(copy->tokens.size());  // what was computed ahead stays with this one
+  copy->ahead.policy = impl_->ahead.policy;
   if (impl_->ready()) copy->keep_logits(impl_->logits);
   return Session(std::move(copy));
 }
@@ -234,8 +254,10 @@ const Model& Session::model() const noexcept { return *impl_->model; }
 std::size_t Session::capacity() const noexcept { return impl_->n_ctx; }
 const std::vector<std::int32_t>& Session::tokens() const noexcept { return impl_->tokens; }
 std::size_t Session::memory() const noexcept {
-  return impl_->kv.nbytes() + (impl_->one ? impl_->one->nbytes() : 0) + (impl_->many ? impl_->many->nbytes() : 0) +
-         impl_->own_logits.capacity() * sizeof(float);
+  std::size_t bytes = impl_->kv.nbytes() + impl_->own_logits.capacity() * sizeof(float);
+  for (const Decoder::Pass* pass : {impl_->one.get(), impl_->many.get(), impl_->ahead.pass.get()})
+    bytes += pass ? pass->nbytes() : 0;
+  return bytes + (impl_->generation && impl_->generation->index ? impl_->generation->index->nbytes() : 0);
 }
 void Session::cancel() noexcept { impl_->cancelled.store(true, std::memory_order_relaxed); }
 
@@ -332,6 +354,7 @@ void Session::rewind(std::size_t n) {
   LQ_CHECK(n <= impl_->tokens.size(), Code::invalid_argument, "session: cannot rewind to ", n, " tokens, it holds ",
            impl_->tokens.size());
   impl_->generation.reset();
+  impl_->settle();
   if (n < impl_->tokens.size()) impl_->cut(n);
 }
 

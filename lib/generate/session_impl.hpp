@@ -3,12 +3,16 @@
 // `tokens` is the truth; the cache lags behind it and catches up when logits are wanted. So rewinding, loading, a
 // failed prefill or the last sampled token need no special case: whatever is missing is computed on demand, and, as
 // results do not depend on chunking, with the same bits.
+//
+// One exception: while a generation runs, the cache may hold tokens that are only expected (`ahead`, lookahead.cpp).
+// settle(), and so abandon(), forgets them.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <optional>
 
+#include "lookup.hpp"
 #include "loquor/core/status.hpp"
 #include "loquor/generate/session.hpp"
 #include "stop_matcher.hpp"
@@ -33,6 +37,7 @@ struct Generation {
   std::vector<std::int32_t> tokens;
   std::vector<TokenLogprob> top;
   std::optional<Logprobs> logprobs;  // once they are wanted
+  std::optional<NgramIndex> index;  // none: nothing is computed ahead
   GenerateResult result;
   Clock::time_point started = Clock::now();
 
@@ -40,16 +45,29 @@ struct Generation {
       : options(std::move(o)), decoder(std::move(tokenizer)), stops(options.stop) {}
 };
 
+constexpr std::size_t kUsualDraft = 15;  // tokens computed ahead at most, if the host does not say
+
+// Tokens that are expected to follow, and what has been computed of them already.
+struct Lookahead {
+  DraftPolicy policy;
+  std::unique_ptr<Decoder::Pass> pass;  // made when first needed; has the logits after rows[0] ... rows[computed]
+  std::vector<std::int32_t> rows;       // a session's last token and what is expected after it; empty: nothing is
+  std::size_t computed = 0;             // expected tokens that went into the pass,
+  std::size_t came = 0;                 // of which so many have come
+  std::size_t agreed = 0;               // how many tokens agreed before rows[1]
+};
+
 struct Session::Impl {
   std::shared_ptr<const Model> model;
   SessionOptions options;
   std::size_t n_ctx = 0;
   KvSequence kv;
-  std::vector<std::int32_t> tokens;          // kv.length() <= tokens.size() <= n_ctx
+  std::vector<std::int32_t> tokens;          // kv.length() - computed_ahead() <= tokens.size() <= n_ctx
   std::unique_ptr<Decoder::Pass> one, many;  // workspaces for a token and for a chunk, made when first needed
   Decoder::Pass* running = nullptr;          // the pass that is under way
-  std::size_t running_rows = 0;
   LogitsRow logits;               // after the last token; empty if they have to be computed
+  double running_us = 0;                     // spent on it
+  Lookahead ahead;
   std::vector<float> own_logits;  // where they are kept when no pass holds them (after fork or a batch)
   std::optional<Generation> generation;
   std::atomic<bool> cancelled{false};
@@ -71,16 +89,29 @@ struct Session::Impl {
   void wipe_pages_after(std::size_t n) noexcept;
   void reserve_tokens(std::size_t more);  // room for so many more, growing by half at least
   void abandon() noexcept;
-  bool ready() const noexcept { return kv.length() == tokens.size() && !logits.empty(); }
+  bool ready() const noexcept { return kv.length() == tokens.size() + computed_ahead() && !logits.empty(); }
   // Works towards ready() until the deadline; true if it is. At least one unit is done.
   bool compute(Clock::time_point deadline);
   // Copies the row to own_logits and makes it the session's.
   void keep_logits(const LogitsRow& row);
+  void begin_pass(Clock::time_point deadline);
+  bool advance(Clock::time_point deadline);  // the running pass; true if it is done
   void compute_all() { compute(Clock::time_point::max()); }
   Decoder::Pass& pass_for(std::size_t rows, std::size_t all_logits);
   void check_tokens(std::span<const std::int32_t> ids) const;
   void check_memory(std::size_t new_tokens, std::size_t workspace) const;
   std::size_t chunk() const noexcept;
+
+  // lookahead.cpp
+  std::size_t computed_ahead() const noexcept { return ahead.computed - ahead.came; }
+  bool may_look_ahead(const GenerateOptions& o) const;
+  std::size_t draft_limit(bool small) const noexcept;
+  std::size_t expect(const NgramIndex::Match& match, std::size_t k);
+  // Begins the pass of the last token and what is expected after it; false if nothing is, or it would not pay.
+  bool begin_ahead(bool small);
+  void finish_ahead(const Decoder::Pass& pass) noexcept;  // after every pass
+  void took(std::int32_t token) noexcept;                 // the token was appended: its logits may be there already
+  void settle() noexcept;
 
   // generation.cpp
   Event choose();  // samples from the logits: a TOKEN event or the end

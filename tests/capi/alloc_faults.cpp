@@ -79,7 +79,7 @@ std::string source_path, target_path;
 
 struct Outcome {
   lq_status status = LQ_OK;
-  int32_t tokens[4] = {};
+  int32_t tokens[8] = {};
   size_t count = 0;
   bool operator==(const Outcome& o) const {
     return status == o.status && count == o.count && std::memcmp(tokens, o.tokens, sizeof tokens) == 0;
@@ -96,7 +96,7 @@ Outcome life(const std::string& file, uint32_t threads, char* state, size_t stat
   lq_context_options c = LQ_CONTEXT_OPTIONS_INIT;
   c.threads = threads;
   lq_generate_options g = LQ_GENERATE_OPTIONS_INIT;
-  g.max_tokens = 2;
+  g.max_tokens = 6;
   g.logprobs = 3;
   g.ignore_end = 1;
   const char* const stop[] = {"never comes"};
@@ -118,17 +118,21 @@ Outcome life(const std::string& file, uint32_t threads, char* state, size_t stat
   STEP(lq_sampler_create(&sampler));
   STEP(lq_sampler_add(sampler, "top_k", 20));
   STEP(lq_sampler_add(sampler, "temperature", 0.9));
+  const int32_t often = 70;
+  const float much = 1000, none = 0;
+  STEP(lq_sampler_bias(sampler, &often, &much, 1));  // first the same token each time, so that some are computed ahead
   g.sampler = sampler;
   STEP(lq_session_create(&session, model, nullptr));
   STEP(lq_session_chat(nullptr, session, &m, 1, nullptr, &g, nullptr, nullptr));
   STEP(lq_session_save(state, state_capacity, &length, session));
   STEP(lq_session_fork(&fork, session));
   STEP(lq_session_load(fork, state, length));
+  STEP(lq_sampler_bias(sampler, &often, &none, 1));
   STEP(lq_session_generate(nullptr, fork, nullptr, 0, &g, nullptr, nullptr));
   STEP(lq_session_output_tokens(&made_tokens, &out.count, fork));
   STEP(lq_quantize(nullptr, context, source_path.c_str(), target_path.c_str(), "q4_0", nullptr));
 #undef STEP
-  if (out.status == LQ_OK) std::memcpy(out.tokens, made_tokens, std::min<size_t>(out.count, 4) * 4);
+  if (out.status == LQ_OK) std::memcpy(out.tokens, made_tokens, std::min<size_t>(out.count, 8) * 4);
   if (out.status != LQ_OK) out.count = 0;
   lq_session_free(fork);
   lq_session_free(session);

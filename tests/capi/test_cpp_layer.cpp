@@ -71,6 +71,23 @@ TEST_CASE("a generation is a range of events that ends with DONE", "[cpp]") {
   CHECK(session.generate("hello", tokens(12)) == expected);
 }
 
+TEST_CASE("prompt lookup is an option that changes no token", "[cpp]") {
+  const Fixture f;
+  loquor::Session session(f.model);
+  loquor::Sampler one;
+  one.bias(70, 1000);
+  loquor::GenerateOptions options = tokens(30);
+  options.sampler = &one;
+  options.lookup = -1;
+  const std::string plain = session.generate("x", options);
+  CHECK(session.result().drafted_tokens == 0);
+  options.lookup = 7;
+  CHECK(session.generate("x", options) == plain);
+  CHECK(session.result().accepted_tokens > 0);
+  options.lookup = 32;
+  CHECK_THROWS_AS(session.generate("x", options), loquor::Error);
+}
+
 TEST_CASE("what a callback throws comes out of the call, and the session stays usable", "[cpp]") {
   const Fixture f;
   struct Oops {};

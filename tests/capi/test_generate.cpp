@@ -337,6 +337,46 @@ TEST_CASE("structures of a newer program are accepted if what they add is zero",
   CHECK(r.added == 0);
 }
 
+TEST_CASE("structures of an older program are taken as far as they go", "[capi]") {
+  Handles h;
+  lq_generate_options o = options_for(3);
+  o.struct_size = offsetof(lq_generate_options, lookup);
+  o.lookup = 99;  // not there, for this program
+  lq_result r;
+  std::memset(&r, 0x55, sizeof r);
+  r.struct_size = offsetof(lq_result, drafted_tokens);
+  CHECK(lq_session_generate(&r, h.session, "hello", LQ_NTS, &o, nullptr, nullptr) == LQ_OK);
+  CHECK(r.struct_size == offsetof(lq_result, drafted_tokens));
+  CHECK(r.generated_tokens == 3);
+  CHECK(r.drafted_tokens == 0x55555555);  // the program's own memory after its structure
+  o.struct_size -= 1;
+  CHECK(lq_session_generate(nullptr, h.session, "hello", LQ_NTS, &o, nullptr, nullptr) == LQ_ERR_INVALID_ARGUMENT);
+  r.struct_size -= 1;
+  CHECK(lq_session_result(&r, h.session) == LQ_ERR_INVALID_ARGUMENT);
+}
+
+TEST_CASE("prompt lookup changes nothing but how many tokens were guessed", "[capi]") {
+  Handles h;
+  lq_sampler* one = nullptr;  // always the same token: what came before tells what comes
+  REQUIRE(lq_sampler_create(&one) == LQ_OK);
+  const int32_t token = 70;
+  const float much = 1000;
+  REQUIRE(lq_sampler_bias(one, &token, &much, 1) == LQ_OK);
+  lq_generate_options o = options_for(40, one);
+  lq_result r = LQ_RESULT_INIT;
+  Ids said[2];
+  for (const int32_t lookup : {-1, 0}) {
+    o.lookup = lookup;
+    REQUIRE(lq_session_generate(&r, h.session, "hello", LQ_NTS, &o, nullptr, nullptr) == LQ_OK);
+    said[lookup + 1] = output_ids(h.session);
+    CHECK((r.drafted_tokens > 0) == (lookup == 0));
+    CHECK((r.accepted_tokens > 0) == (lookup == 0));
+  }
+  CHECK(said[0] == Ids(40, token));
+  CHECK(said[0] == said[1]);
+  lq_sampler_free(one);
+}
+
 TEST_CASE("the host's allocator serves and gets back every large buffer", "[capi]") {
   Handles h;
   static std::atomic<long> blocks{0}, bytes{0};

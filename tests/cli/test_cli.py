@@ -140,6 +140,17 @@ class WithModel(unittest.TestCase):
         self.assertEqual(runs[0], runs[1])
         self.assertNotEqual(runs[0], other)
 
+    def test_prompt_lookup_gives_the_same_answer(self):
+        prompt = "Repeat word for word: " + "the quick brown fox jumps over the lazy dog, " * 4
+        plain = self.generate("--prompt", prompt, "--max-tokens", 64, "--lookup", 0)
+        self.assertEqual(plain["timings"]["drafted_tokens"], 0)
+        for option in ([], ["--lookup", 31]):
+            d = self.generate("--prompt", prompt, "--max-tokens", 64, *option)
+            self.assertEqual(d["tokens"], plain["tokens"])
+            self.assertGreaterEqual(d["timings"]["drafted_tokens"], d["timings"]["accepted_tokens"])
+        self.assertGreater(d["timings"]["accepted_tokens"], 0)
+        self.assertEqual(run("generate", "--model", MODEL, "--prompt", "x", "--lookup", 32)[0], 2)
+
     def test_raw_skips_the_template_and_system_sets_the_role(self):
         raw = self.generate("--raw", "--prompt", "1 2 3 4 5", "--max-tokens", 4)
         chat = self.generate("--prompt", "1 2 3 4 5", "--max-tokens", 4)

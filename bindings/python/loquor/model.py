@@ -188,19 +188,21 @@ class Model(Completions):
         session: Optional[Session] = None,
         tools: Optional[Sequence[dict]] = None,
         cancel: Optional["_native.Cancel"] = None,
+        lookup: Optional[int] = None,
     ) -> Union[Result, Iterator[str]]:
         """Text for a prompt: through the model's chat template, or `raw`. stream=True gives an iterator of pieces of text.
 
         Prompts that begin like the one before are only computed from where they differ. Ctrl-C raises KeyboardInterrupt
         and leaves the model usable. Without a session the model's own is used: one thread at a time. max_tokens None or
         0: until the model ends or the context is full. `cancel` ends it with Cancelled when another thread triggers it.
+        `lookup` is the most tokens guessed and computed ahead (see Session.start).
         """
         if sampler is None:
             sampler = make_sampler(
                 temperature, top_k, top_p, min_p, typical_p, repeat_penalty, frequency_penalty, presence_penalty, logit_bias, seed
             )
         s = self._own_session() if session is None else session
-        common: Dict[str, Any] = dict(max_tokens=max_tokens, sampler=sampler, stop=stop, stop_tokens=stop_tokens, logprobs=logprobs, cancel=cancel)
+        common: Dict[str, Any] = dict(max_tokens=max_tokens, sampler=sampler, stop=stop, stop_tokens=stop_tokens, logprobs=logprobs, cancel=cancel, lookup=lookup)
         if raw:
             s.start(prompt, **common)  # type: ignore[arg-type]
         else:

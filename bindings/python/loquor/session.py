@@ -59,7 +59,11 @@ class Event(_Record):
 
 
 class Result(_Record):
-    """A finished generation. `timings`: load_ms, prefill_ms, decode_ms, first_token_ms, prefill_tps, decode_tps."""
+    """A finished generation.
+
+    `timings`: load_ms, prefill_ms, decode_ms, first_token_ms, prefill_tps, decode_tps; drafted_tokens that prompt lookup
+    guessed and computed ahead, accepted_tokens of them that came.
+    """
 
     __slots__ = ("text", "tokens", "finish_reason", "prompt_tokens", "reused_tokens", "timings", "logprobs")
 
@@ -84,6 +88,11 @@ class Result(_Record):
 def token_limit(max_tokens: Optional[int]) -> int:
     """None, 0 and less: no limit (0 in the C interface)."""
     return max(0, int(max_tokens or 0))
+
+
+def lookup_limit(lookup: Optional[int]) -> int:
+    """None: the library's choice (0 in the C interface); 0 and less: none (-1)."""
+    return 0 if lookup is None else int(lookup) if lookup > 0 else -1
 
 
 class Session:
@@ -192,6 +201,7 @@ class Session:
         tools_json: str = "",
         extra_json: str = "",
         cancel: Optional["_native.Cancel"] = None,
+        lookup: Optional[int] = None,
     ) -> None:
         """Begins a generation and gives up the one before; step() or events() does the work.
 
@@ -201,6 +211,8 @@ class Session:
         append       the prompt is appended; otherwise it replaces the contents, reusing the longest common prefix
         messages     instead of a prompt: [role, content, JSON of further members] for each, through the chat template
         cancel       a second way to stop, besides cancel()
+        lookup       the most tokens that are guessed, from where the last few stood before, and computed ahead; only the
+                     time depends on it. None: the library's choice; 0: none; at most 31
         """
         options = {
             "max_tokens": token_limit(max_tokens),
@@ -210,6 +222,7 @@ class Session:
             "ignore_end": bool(ignore_end),
             "append": bool(append),
             "parse_special": bool(parse_special),
+            "lookup": lookup_limit(lookup),
         }
         native = sampler._native if sampler is not None else None
         if messages is not None:
@@ -262,5 +275,6 @@ class Session:
     def result(self) -> Result:
         """The last generation so far."""
         r = self._s.result()
-        timings = {k: r[k] for k in ("load_ms", "prefill_ms", "decode_ms", "first_token_ms", "prefill_tps", "decode_tps")}
+        counted = ("finish", "prompt_tokens", "reused_tokens", "generated_tokens")
+        timings = {k: v for k, v in r.items() if k not in counted}
         return Result(self._s.output(), self._s.output_tokens(), r["finish"], r["prompt_tokens"], r["reused_tokens"], timings)

@@ -81,6 +81,7 @@ loquor::GenerateOptions options_of(const py::dict& d, const loquor::Sampler* sam
   o.ignore_end = d["ignore_end"].cast<bool>();
   o.append = d["append"].cast<bool>();
   o.parse_special = d["parse_special"].cast<bool>();
+  o.lookup = d["lookup"].cast<std::int32_t>();
   o.sampler = sampler;
   o.cancel = cancel;
   return o;
@@ -129,6 +130,8 @@ py::dict result(const Session& s) {
   d["first_token_ms"] = r.first_token_ms;
   d["prefill_tps"] = r.prefill_tps;
   d["decode_tps"] = r.decode_tps;
+  d["drafted_tokens"] = r.drafted_tokens;
+  d["accepted_tokens"] = r.accepted_tokens;
   return d;
 }
 

@@ -56,6 +56,20 @@ def test_generate_is_deterministic_and_streams_the_same(model):
     assert model.generate(QUESTION, max_tokens=24, seed=8).text != a.text
 
 
+def test_prompt_lookup_changes_no_token(model):
+    listing = "Repeat this list three times.\n" + "\n".join(f"{i}. the item of number {i}" for i in range(1, 9))
+    common = dict(max_tokens=96, temperature=0)
+    plain = model.generate(listing, lookup=0, **common)
+    assert plain.timings["drafted_tokens"] == plain.timings["accepted_tokens"] == 0
+    for lookup in (None, 1, 7, 31):
+        r = model.generate(listing, lookup=lookup, **common)
+        assert (r.tokens, r.text, r.finish_reason) == (plain.tokens, plain.text, plain.finish_reason)
+        assert r.timings["drafted_tokens"] >= r.timings["accepted_tokens"]
+    assert r.timings["accepted_tokens"] > 0
+    with pytest.raises(loquor.InvalidArgument):
+        model.generate(listing, lookup=32)
+
+
 def test_threads_do_not_change_the_answer(path, model):
     expected = model.generate(QUESTION, max_tokens=16, seed=3).tokens
     with loquor.Model(path, threads=1) as one:

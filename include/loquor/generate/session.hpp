@@ -45,6 +45,9 @@ struct GenerateOptions {
   std::size_t logprobs = 0;
   bool ignore_end = false;
   bool append = false;  // the prompt is appended instead of replacing the contents
+  // Most tokens that are guessed from what the session holds and computed with the last one; 0 = chosen by the library,
+  // -1 = none, at most 31. Only the time depends on it. A batch does not guess.
+  int lookup = 0;
   std::shared_ptr<const std::atomic<bool>> cancel;
 };
 
@@ -66,6 +69,7 @@ struct GenerateResult {
   Finish finish = Finish::none;
   std::size_t prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0;
   double prefill_ms = 0, decode_ms = 0, first_token_ms = 0, prefill_tps = 0, decode_tps = 0;
+  std::size_t drafted_tokens = 0, accepted_tokens = 0;  // guessed and computed ahead; of which so many came
 };
 
 // What a session takes when it is full.
