@@ -54,6 +54,8 @@ class PackedMatrix {
   std::size_t panel_bytes() const noexcept { return panel_bytes_; }
   const std::byte* data() const noexcept { return storage_.data(); }
   std::size_t nbytes() const noexcept { return storage_.size(); }
+  // The rows of panels [begin, end) as a matrix, which borrows this one's bytes.
+  PackedMatrix panel_range(std::size_t begin, std::size_t end) const noexcept;
   // Row r widened to fp32: the embedding look-up of tied weights. dst (K).
   void row(const Context& ctx, std::size_t r, float* dst) const noexcept;
 
