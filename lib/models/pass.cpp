@@ -2,41 +2,21 @@
 // gate/up} {SwiGLU, down}, then the head in slices, or what is wanted of it. Each brace is one unit of advance().
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstring>
 #include <optional>
 
+#include "cost_table.hpp"
 #include "decoder_impl.hpp"
 #include "head_rows.hpp"
 #include "loquor/core/fp_environment.hpp"
 #include "loquor/core/status.hpp"
 #include "loquor/models/score_head.hpp"
+#include "pass_input.hpp"
 
 namespace lq {
 namespace {
-
-enum class Stage { embed, qkv, attend, ffn_up, ffn_down, head, some, score, done };
-
-// Typical microseconds of a unit, by stage, row count and (attention) depth, both in powers of two.
-class CostTable {
- public:
-  float& at(Stage stage, std::size_t rows, std::size_t depth) noexcept {
-    const std::size_t d = stage == Stage::attend ? std::bit_width(depth / KvLayout::kPageTokens) : 0;
-    return us_[static_cast<std::size_t>(stage)][std::min(kClasses - 1, static_cast<std::size_t>(std::bit_width(rows)))]
-              [std::min(kClasses - 1, d)];
-  }
-  // A moving average that one descheduled run cannot spoil.
-  static void update(float& us, double seen) noexcept {
-    const float x = static_cast<float>(us > 0 ? std::min(seen, 4.0 * us) : seen);
-    us = us > 0 ? us + 0.25f * (x - us) : x;
-  }
-
- private:
-  static constexpr std::size_t kClasses = 16;
-  float us_[8][kClasses][kClasses] = {};
-};
 
 constexpr std::size_t align_floats(std::size_t n) noexcept { return (n + 15) / 16 * 16; }
 
@@ -100,7 +80,6 @@ struct Decoder::Pass::Impl {
     return {p, rows, cols, stride};
   }
 
-  void validate(std::span<const PassSegment> batch, const HeadChoice& choice) const;
   void check_distinct(std::span<const PassSegment> batch);
   void accept(std::span<const PassSegment> batch, const HeadChoice& choice);
   void release() noexcept;
@@ -176,39 +155,6 @@ void Decoder::Pass::Impl::allocate() {
   wanted.reserve(max_rows);
   items.reserve(max_rows);
   sorted.reserve(max_rows);
-}
-
-void Decoder::Pass::Impl::validate(std::span<const PassSegment> batch, const HeadChoice& choice) const {
-  std::size_t rows = 0, outputs = 0;
-  LQ_CHECK(!batch.empty() && batch.size() <= max_rows, Code::invalid_argument, "pass: ", batch.size(),
-           " segments, expected 1 to ", max_rows);
-  for (const PassSegment& s : batch) {
-    LQ_CHECK(s.seq, Code::invalid_argument, "pass: a segment has no sequence");
-    LQ_CHECK(!s.tokens.empty(), Code::invalid_argument, "pass: a segment has no tokens");
-    const std::size_t n = s.tokens.size();
-    LQ_CHECK(n <= max_rows - rows, Code::invalid_argument, "pass: more than ", max_rows, " tokens in one batch");
-    rows += n;
-    outputs += s.logits == LogitsFor::all ? n : s.logits == LogitsFor::last;
-    LQ_CHECK(s.seq->length() <= max_context && n <= max_context - s.seq->length(), Code::context_full,
-             "pass: ", s.seq->length(), " + ", n, " positions are over the context of ", max_context);
-    LQ_CHECK(s.seq->layout() == model->kv_layout(s.seq->layout().type), Code::invalid_argument,
-             "pass: the sequence's cache was made for another model");
-    LQ_CHECK(s.seq->layout().type == batch[0].seq->layout().type, Code::invalid_argument, "pass: caches of types ",
-             name(batch[0].seq->layout().type), " and ", name(s.seq->layout().type), " in one batch");
-  }
-  const auto check_ids = [&](std::span<const std::int32_t> list) {
-    for (std::int32_t id : list)
-      LQ_CHECK(id >= 0 && static_cast<std::size_t>(id) < spec.n_vocab, Code::invalid_argument, "pass: token id ", id,
-               " is not in [0, ", spec.n_vocab, ")");
-  };
-  for (const PassSegment& s : batch) check_ids(s.tokens);
-  check_ids(choice.only);
-  check_ids(choice.targets);
-  const bool scores = !choice.targets.empty();
-  LQ_CHECK(outputs <= (scores ? max_scores : max_logits), Code::invalid_argument, "pass: logits of ", outputs,
-           " rows wanted, room for ", scores ? max_scores : max_logits);
-  LQ_CHECK(!scores || (choice.targets.size() == outputs && choice.only.empty()), Code::invalid_argument,
-           "pass: ", choice.targets.size(), " targets for ", outputs, " rows");
 }
 
 void Decoder::Pass::Impl::check_distinct(std::span<const PassSegment> batch) {
@@ -436,7 +382,7 @@ Decoder::Pass::~Pass() { abandon(); }
 
 void Decoder::Pass::begin(std::span<const PassSegment> segments, const HeadChoice& choice) {
   Impl& p = *impl_;
-  p.validate(segments, choice);
+  check_batch(segments, choice, *p.model, {p.max_rows, p.max_logits, p.max_context, p.max_scores});
   p.check_distinct(segments);
   abandon();
   std::size_t reserved = 0;
