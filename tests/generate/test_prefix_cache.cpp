@@ -327,7 +327,9 @@ TEST_CASE("sessions on several threads share a small cache and get their own res
       lq::Session kept = sharing(tiny, cache);
       for (std::size_t round = 0; round < kRounds; ++round) {
         const std::size_t i = (t + round * 3) % prompts.size();
-        lq::Session fresh = sharing(tiny, cache);
+        lq::SessionOptions o;
+        o.wipe = round % 2;
+        lq::Session fresh = sharing(tiny, cache, o);
         fresh.set_prompt(prompts[i]);
         kept.set_prompt(prompts[i]);
         wrong += !same_bits(logits_of(fresh), expected[i]);
