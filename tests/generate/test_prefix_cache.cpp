@@ -147,6 +147,20 @@ TEST_CASE("equal hashes are not enough", "[generate][prefix]") {
     CHECK(same_bits(logits_of(s), fresh_logits(tiny, prompt)));
   }
   CHECK(cache->stats().entries == 3 * 2 + 3);
+
+  // The same second page after another first one, and the same page in another type of cache.
+  cache->clear();
+  const Tokens a = some_tokens(kPage, 1), b = some_tokens(kPage, 2), c = some_tokens(kPage, 3);
+  sharing(tiny, cache).set_prompt(joined(a, b));
+  sharing(tiny, cache).set_prompt(c);
+  lq::Session s = sharing(tiny, cache);
+  CHECK(s.set_prompt(joined(c, b)) == kPage);
+  CHECK(same_bits(logits_of(s), fresh_logits(tiny, joined(c, b))));
+  lq::SessionOptions o;
+  o.kv_type = lq::DType::F32;
+  sharing(tiny, cache, o).set_prompt(a);
+  CHECK(cache->stats().entries == 5);
+  CHECK(sharing(tiny, cache, o).set_prompt(a) == kPage);
 }
 
 TEST_CASE("the least recently used pages go first, and never the middle of a chain", "[generate][prefix]") {
