@@ -21,6 +21,7 @@
 #include "lq_base.h"
 #include "lq_generate.h"
 #include "lq_model.h"
+#include "lq_prefix.h"
 #include "lq_sampler.h"
 #include "lq_text.h"
 

@@ -16,5 +16,6 @@
 #include "lq_base.hpp"
 #include "lq_generate.hpp"
 #include "lq_model.hpp"
+#include "lq_prefix.hpp"
 
 #endif

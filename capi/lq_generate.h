@@ -60,6 +60,14 @@ LQ_API lq_status lq_session_feed(lq_session* session, const int32_t* tokens, siz
  * Errors: INVALID_ARGUMENT if the session is empty. Threads: one. */
 LQ_API lq_status lq_session_logits(const float** logits, size_t* n_vocab, lq_session* session) LQ_NOEXCEPT;
 
+/* The scores of the next token for `ids` alone, in their order to `out` (id_count floats): the bits that
+ * lq_session_logits has there, but only the rows of the vocabulary that hold them are computed. For an answer among a
+ * few, as the letters of a multiple-choice question, or what a grammar allows. First makes the session hold exactly the
+ * tokens of `prompt`, as lq_session_set_prompt does with *reused (may be NULL); NULL: goes on from those it holds.
+ * Errors as there, and INVALID_ARGUMENT for no ids or one outside the vocabulary. Threads: one. */
+LQ_API lq_status lq_session_logits_of(float* out, size_t* reused, lq_session* session, const int32_t* prompt,
+                                      size_t prompt_count, const int32_t* ids, size_t id_count) LQ_NOEXCEPT;
+
 /* `logits` (n_vocab floats, borrowed for the call) are the scores that follow the token at `position` of the session.
  */
 typedef int (*lq_logits_fn)(size_t position, const float* logits, size_t n_vocab, void* user);
@@ -70,8 +78,9 @@ LQ_API lq_status lq_session_eval(lq_session* session, const int32_t* tokens, siz
                                  void* user) LQ_NOEXCEPT;
 
 /* Appends tokens; *logprob_sum = the sum of the natural logarithms of the probabilities that the model gave to each of
- * them (the first one counts only if the session was not empty), *scored (may be NULL) = how many.
- * Threads: one. */
+ * them (the first one counts only if the session was not empty), *scored (may be NULL) = how many. No row of scores is
+ * kept meanwhile. To compare continuations, score one, lq_session_rewind to the prompt, score the next. On failure the
+ * session holds the tokens it held before. Threads: one. */
 LQ_API lq_status lq_session_score(double* logprob_sum, size_t* scored, lq_session* session, const int32_t* tokens,
                                   size_t count) LQ_NOEXCEPT;
 

@@ -120,6 +120,8 @@ class Event {
 // Called for each token and at the end; false stops.
 using TokenCallback = std::function<bool(const Event&)>;
 
+class PrefixCache;  // lq_prefix.hpp
+
 class Session {
  public:
   explicit Session(const Model& model, const SessionOptions& options = {}) : model_(model) {
@@ -139,6 +141,9 @@ class Session {
     return copy;
   }
 
+  // Shares what it computes, and what others have, from now on; nullptr: no longer.
+  void use_prefix_cache(const PrefixCache* cache);
+
   // Tokens and logits.
   std::size_t set_prompt(const Tokens& tokens) {
     std::size_t reused = 0;
@@ -153,6 +158,19 @@ class Session {
     detail::check(lq_session_logits(&values, &n, raw_.get()));
     if (n_vocab) *n_vocab = n;
     return values;
+  }
+  // The scores of these tokens alone, after the session's tokens or after a prompt that replaces them.
+  std::vector<float> logits_of(const Tokens& ids) {
+    std::vector<float> out(ids.size() ? ids.size() : 1);
+    detail::check(lq_session_logits_of(out.data(), nullptr, raw_.get(), nullptr, 0, ids.data(), ids.size()));
+    return out;
+  }
+  std::vector<float> logits_of(const Tokens& prompt, const Tokens& ids, std::size_t* reused = nullptr) {
+    static const std::int32_t none = 0;
+    std::vector<float> out(ids.size() ? ids.size() : 1);
+    detail::check(lq_session_logits_of(out.data(), reused, raw_.get(), prompt.empty() ? &none : prompt.data(),
+                                       prompt.size(), ids.data(), ids.size()));
+    return out;
   }
   // fn(position, logits, n_vocab) for each token fed; false stops.
   void eval(const Tokens& tokens, const std::function<bool(std::size_t, const float*, std::size_t)>& fn) {

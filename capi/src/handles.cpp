@@ -84,6 +84,8 @@ const char* kind_name(Kind kind) noexcept {
       return "lq_session";
     case Kind::batch:
       return "lq_batch";
+    case Kind::prefix_cache:
+      return "lq_prefix_cache";
   }
   return "handle";
 }

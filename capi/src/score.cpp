@@ -10,33 +10,12 @@ namespace {
 struct Sums {
   double sum = 0, squares = 0;  // of log probabilities
   std::uint64_t count = 0;
-  void add(std::span<const float> logits, std::int32_t token) {
-    double most = -HUGE_VAL, total = 0;
-    for (const float x : logits) most = std::max(most, static_cast<double>(x));
-    for (const float x : logits) total += std::exp(static_cast<double>(x) - most);
-    const double p = static_cast<double>(logits[static_cast<std::size_t>(token)]) - most - std::log(total);
+  void add(double p) {
     sum += p;
     squares += p * p;
     ++count;
   }
 };
-
-// Scores the second half of one window but its first token, as llama.cpp's tool does, so that figures can be compared.
-void score_window(Session& session, std::span<const std::int32_t> window, Sums& sums, const std::atomic<bool>* cancel) {
-  const std::size_t half = window.size() / 2;
-  session.rewind(0);
-  // In pieces, so that a cancel handle is seen soon also on a slow machine; they do not change the results.
-  constexpr std::size_t kPiece = 64;
-  for (std::size_t at = 0; at < half && !(cancel && cancel->load()); at += kPiece)
-    session.feed(window.subspan(at, std::min(kPiece, half - at)));
-  LQ_CHECK(!cancel || !cancel->load(), Code::cancelled, "perplexity: cancelled");
-  session.eval(window.subspan(half, window.size() - 1 - half),
-               [&](std::size_t position, std::span<const float> logits) {
-                 sums.add(logits, window[position + 1]);
-                 LQ_CHECK(!cancel || !cancel->load(), Code::cancelled, "perplexity: cancelled");
-                 return true;
-               });
-}
 
 lq_perplexity_result finish(const Sums& s, std::size_t windows) {
   lq_perplexity_result r = LQ_PERPLEXITY_RESULT_INIT;
@@ -89,7 +68,9 @@ extern "C" lq_status lq_perplexity(lq_perplexity_result* out, lq_model* model, c
       const auto part = ids.subspan(w * n_ctx, n_ctx);
       window.assign(part.begin(), part.end());
       if (tokenizer.add_bos() && tokenizer.bos()) window[0] = *tokenizer.bos();
-      score_window(session, window, sums, cancel.get());
+      // The second half but its first token, as llama.cpp's tool does, so that figures can be compared.
+      session.rewind(0);
+      for (const double p : session.score(window, n_ctx / 2 + 1, cancel.get())) sums.add(p);
       const float fraction = static_cast<float>(w + 1) / static_cast<float>(windows);
       LQ_CHECK(!o.progress || o.progress(fraction, o.progress_user) == 0, Code::cancelled, call.function(),
                ": stopped by the progress callback");

@@ -1,7 +1,5 @@
 #include "session.hpp"
 
-#include <cmath>
-
 namespace lq::capi {
 
 namespace {
@@ -18,42 +16,6 @@ SessionOptions session_options(const Call& call, const lq_session_options& o) {
   s.wipe = o.wipe != 0;
   s.memory_cap = o.memory_cap;
   return s;
-}
-
-// ln softmax(logits)[token], in double.
-double logprob_of(std::span<const float> logits, std::int32_t token) {
-  double most = -HUGE_VAL, sum = 0;
-  for (const float x : logits) most = std::max(most, static_cast<double>(x));
-  for (const float x : logits) sum += std::exp(static_cast<double>(x) - most);
-  return static_cast<double>(logits[static_cast<std::size_t>(token)]) - most - std::log(sum);
-}
-
-struct Scored {
-  double sum = 0;
-  std::size_t count = 0;
-};
-
-// Feeds the tokens and adds up what the model thought of each of them but, without logits before, the first.
-Scored score(Session& session, std::span<const std::int32_t> tokens, std::span<const float> before) {
-  Scored s;
-  const auto add = [&](std::span<const float> logits, std::int32_t token) {
-    s.sum += logprob_of(logits, token);
-    ++s.count;
-  };
-  if (!before.empty()) add(before, tokens[0]);
-  std::size_t next = 1;
-  session.eval(tokens, [&](std::size_t, std::span<const float> logits) {
-    if (next < tokens.size()) add(logits, tokens[next]);
-    ++next;
-    return true;
-  });
-  return s;
-}
-
-void check_ids(const Call& call, std::span<const std::int32_t> tokens, std::size_t n_vocab) {
-  for (std::size_t i = 0; i < tokens.size(); ++i)
-    LQ_CHECK(tokens[i] >= 0 && static_cast<std::size_t>(tokens[i]) < n_vocab, Code::invalid_argument, call.function(),
-             ": tokens[", i, "] is ", tokens[i], ", the vocabulary has ", n_vocab, " tokens");
 }
 
 }  // namespace
@@ -112,6 +74,20 @@ lq_status lq_session_logits(const float** logits, size_t* n_vocab, lq_session* s
   });
 }
 
+lq_status lq_session_logits_of(float* out, size_t* reused, lq_session* session, const int32_t* prompt,
+                               size_t prompt_count, const int32_t* ids, size_t id_count) noexcept {
+  return guard(__func__, [&](Call& call) {
+    if (reused) *reused = 0;
+    out_param(call, out, "out");
+    SessionObject& s = call.on<SessionObject>(session, "session");
+    const auto tokens = array_arg(call, prompt, prompt_count, "prompt");
+    const auto wanted = array_arg(call, ids, id_count, "ids");
+    const auto given = prompt ? std::optional(tokens) : std::nullopt;
+    const std::size_t n = s.session.logits_of(given, wanted, {out, wanted.size()});
+    if (reused) *reused = n;
+  });
+}
+
 lq_status lq_session_eval(lq_session* session, const int32_t* tokens, size_t count, lq_logits_fn callback,
                           void* user) noexcept {
   return guard(__func__, [&](Call& call) {
@@ -133,15 +109,11 @@ lq_status lq_session_score(double* logprob_sum, size_t* scored, lq_session* sess
     SessionObject& s = call.on<SessionObject>(session, "session");
     const auto ids = array_arg(call, tokens, count, "tokens");
     LQ_CHECK(!ids.empty(), Code::invalid_argument, call.function(), ": count is 0");
-    check_ids(call, ids, s.model->tokenizer()->vocab_size());
-    std::vector<float> before;
-    if (!s.session.tokens().empty()) {
-      const auto logits = s.session.logits();
-      before.assign(logits.begin(), logits.end());
-    }
-    const Scored result = score(s.session, ids, before);
-    *logprob_sum = result.sum;
-    if (scored) *scored = result.count;
+    double sum = 0;
+    const std::vector<double> scores = s.session.score(ids);
+    for (const double p : scores) sum += p;
+    *logprob_sum = sum;
+    if (scored) *scored = scores.size();
   });
 }
 

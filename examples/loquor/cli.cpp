@@ -161,15 +161,15 @@ std::string read_file(const std::string& path) {
   return text;
 }
 
-std::vector<std::int32_t> parse_tokens(const std::string& list) {
+std::vector<std::int32_t> parse_tokens(const std::string& list, const char* option) {
   std::vector<std::int32_t> tokens;
   const char *at = list.data(), *end = at + list.size();
   while (at < end) {
     std::int32_t id = 0;
     const auto [next, error] = std::from_chars(at, end, id);
     if (error != std::errc() || (next < end && *next != ',') || next + 1 == end)
-      throw UsageError("--tokens: expected numbers separated by commas at '" + std::string(at, std::min(at + 20, end)) +
-                       "'");
+      throw UsageError(std::string(option) + ": expected numbers separated by commas at '" +
+                       std::string(at, std::min(at + 20, end)) + "'");
     tokens.push_back(id);
     at = next + 1;
   }

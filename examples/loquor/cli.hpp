@@ -88,8 +88,9 @@ void reset_interrupt();
 // Prints the one JSON document of a command.
 void print_json(const Json& document);
 
-std::string read_file(const std::string& path);                   // "-" is standard input. Throws FileError
-std::vector<std::int32_t> parse_tokens(const std::string& list);  // "1,2,3". Throws UsageError
+std::string read_file(const std::string& path);  // "-" is standard input. Throws FileError
+// "1,2,3". Throws UsageError that names the option.
+std::vector<std::int32_t> parse_tokens(const std::string& list, const char* option = "--tokens");
 std::string megabytes(double bytes);
 
 // --lookup N, and what it says as lq_generate_options wants it (there 0 is the default and -1 means none).

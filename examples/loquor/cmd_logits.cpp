@@ -1,4 +1,4 @@
-// loquor logits: the scores after each token of a list.
+// loquor logits: the scores after each token of a list, or of a few tokens after all of it.
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
@@ -14,6 +14,7 @@ namespace {
 struct Options {
   Common common;
   std::string tokens, prompt, file, full, kv_type = "f16";
+  std::string only;
   unsigned top = 20;
 };
 
@@ -68,14 +69,31 @@ loquor::Tokens input_tokens(const Options& o, const loquor::Model& model) {
   throw UsageError("logits: give --tokens 1,2,3 or --prompt TEXT or --file FILE");
 }
 
+// The scores of o.only after the last token.
+int run_only(const loquor::Model& model, loquor::Session& session, const loquor::Tokens& tokens, const Options& o) {
+  const loquor::Tokens ids = parse_tokens(o.only, "--only");
+  const std::vector<float> logits = session.logits_of(tokens, ids);
+  Json row = Json::array();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    row.push_back({ids[i], logits[i]});
+    if (!o.common.json)
+      std::printf("%8d %12.6f  %s\n", ids[i], static_cast<double>(logits[i]), model.token_text(ids[i]).c_str());
+  }
+  if (o.common.json) print_json(row);
+  return kOk;
+}
+
 int run(const Options& o) {
-  if (!o.tokens.empty()) parse_tokens(o.tokens);  // wrong usage is told before the model is loaded
+  // Wrong usage is told before the model is loaded.
+  if (!o.tokens.empty()) parse_tokens(o.tokens);
+  if (!o.only.empty()) parse_tokens(o.only, "--only");
   const loquor::Model model = o.common.load();
   const loquor::Tokens tokens = input_tokens(o, model);
   loquor::SessionOptions session_options;
   session_options.n_ctx = static_cast<std::uint32_t>(std::max<std::size_t>(tokens.size(), 1));
   session_options.kv_type = o.kv_type;
   loquor::Session session(model, session_options);
+  if (!o.only.empty()) return run_only(model, session, tokens, o);
   std::optional<FloatFile> full;
   if (!o.full.empty()) full.emplace(o.full);
   Json positions = Json::array();
@@ -107,7 +125,9 @@ Command add_logits(CLI::App& app) {
   auto* prompt = sub->add_option("-p,--prompt", o->prompt, "A text instead")->excludes(tokens);
   sub->add_option("-f,--file", o->file, "A file instead")->excludes(tokens)->excludes(prompt);
   sub->add_option("--top", o->top, "How many to print for each position")->capture_default_str();
-  sub->add_option("--full", o->full, "Write all scores to this file: f32, little-endian, positions x vocabulary");
+  auto* only = sub->add_option("--only", o->only, "The scores of these ids alone (1,2,3), after the last token only");
+  sub->add_option("--full", o->full, "Write all scores to this file: f32, little-endian, positions x vocabulary")
+      ->excludes(only);
   sub->add_option("--kv-type", o->kv_type, "Type of the KV cache: f16, q8_0 or f32")->capture_default_str();
   return {sub, [o] { return run(*o); }};
 }

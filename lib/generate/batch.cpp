@@ -91,13 +91,13 @@ bool Batch::Impl::compute(std::span<Session::Impl* const> waiting) {
   do {
     for (Session::Impl* s : waiting) {
       if (!s->wants_cancel()) continue;
-      for (Session::Impl* w : waiting) w->wipe_pages_after(w->kv.length());
       pass->abandon();
       return false;
     }
   } while (!pass->advance());
   std::size_t row = 0;
   for (std::size_t i = 0; i < waiting.size(); ++i) {
+    waiting[i]->computed(segments[i].tokens.size());
     if (segments[i].logits == LogitsFor::none) continue;
     waiting[i]->keep_logits(pass->row(row++));
   }

@@ -99,7 +99,7 @@ void Session::Impl::took(std::int32_t token) noexcept {
   if (expected) a.policy.observe(a.agreed + a.came, right);
   if (right && a.came < a.computed) {
     ++generation->result.accepted_tokens;
-    logits = a.pass->logits(++a.came);
+    logits = a.pass->row(++a.came);
   } else {
     settle();
     logits = {};
@@ -108,11 +108,10 @@ void Session::Impl::took(std::int32_t token) noexcept {
 
 void Session::Impl::settle() noexcept {
   if (running && running == ahead.pass.get()) {
-    wipe_pages_after(kv.length());
     running->abandon();
     running = nullptr;
   }
-  if (kv.length() > tokens.size()) forget(tokens.size());
+  if (kv.length() > tokens.size()) kv.truncate(tokens.size());
   if (options.wipe && !ahead.rows.empty()) explicit_bzero(ahead.rows.data(), ahead.rows.size() * sizeof(ahead.rows[0]));
   ahead.rows.clear();
   ahead.computed = ahead.came = 0;

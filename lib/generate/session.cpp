@@ -22,7 +22,7 @@ const std::shared_ptr<const Model>& with_decoder(const std::shared_ptr<const Mod
 }  // namespace
 
 Session::Impl::Impl(std::shared_ptr<const Model> m, const SessionOptions& o)
-    : model(with_decoder(m)), options(o), kv(*model->context(), model->decoder()->kv_layout(o.kv_type)) {
+    : model(with_decoder(m)), options(o), kv(*model->context(), model->decoder()->kv_layout(o.kv_type), o.wipe) {
   n_ctx = o.n_ctx ? o.n_ctx : model->decoder()->spec().n_ctx_train;
   LQ_CHECK(n_ctx >= 1 && n_ctx <= kMaxContext, Code::invalid_argument, "session: a context of ", n_ctx,
            " tokens, expected 1 to ", kMaxContext);
@@ -37,20 +37,8 @@ Session::Impl::Impl(std::shared_ptr<const Model> m, const SessionOptions& o)
 Session::Impl::~Impl() {
   abandon();
   if (!options.wipe) return;
-  wipe_pages_after(0);
   if (!tokens.empty()) explicit_bzero(tokens.data(), tokens.capacity() * sizeof(tokens[0]));
   if (!own_logits.empty()) explicit_bzero(own_logits.data(), own_logits.capacity() * sizeof(own_logits[0]));
-}
-
-void Session::Impl::wipe_pages_after(std::size_t n) noexcept {
-  if (!options.wipe) return;
-  for (std::size_t i = (n + KvLayout::kPageTokens - 1) / KvLayout::kPageTokens; i < kv.page_count(); ++i)
-    if (!kv.page_shared(i)) explicit_bzero(kv.pages()[i], kv.layout().bytes_per_page());
-}
-
-void Session::Impl::forget(std::size_t n) noexcept {
-  wipe_pages_after(n);
-  kv.truncate(n);
 }
 
 void Session::Impl::reserve_tokens(std::size_t more) {
@@ -92,10 +80,7 @@ std::size_t Session::Impl::chunk() const noexcept {
 }
 
 void Session::Impl::abandon() noexcept {
-  if (running) {
-    wipe_pages_after(kv.length());
-    running->abandon();
-  }
+  if (running) running->abandon();
   running = nullptr;
   settle();
 }
@@ -103,7 +88,7 @@ void Session::Impl::abandon() noexcept {
 void Session::Impl::cut(std::size_t n) noexcept {
   abandon();
   if (n < tokens.size()) tokens.resize(n);
-  if (kv.length() > n) forget(n);
+  if (kv.length() > n) kv.truncate(n);
   logits = {};
 }
 
@@ -118,7 +103,7 @@ void Session::Impl::make_room(std::size_t n) {
   const std::size_t drop = std::min(movable, std::max(movable / 2, tokens.size() + n - n_ctx));
   tokens.erase(tokens.begin() + static_cast<std::ptrdiff_t>(keep),
                tokens.begin() + static_cast<std::ptrdiff_t>(keep + drop));
-  if (kv.length() > keep) forget(keep);  // what moved down sits at new positions and is computed again
+  if (kv.length() > keep) kv.truncate(keep);  // what moved down sits at new positions and is computed again
   if (generation && generation->index) generation->index->clear();
   logits = {};
 }
@@ -131,13 +116,13 @@ std::size_t Session::Impl::replace(std::span<const std::int32_t> wanted) {
   const std::size_t same = static_cast<std::size_t>(differs.first - tokens.begin());
   tokens.reserve(wanted.size());
   if (same < tokens.size()) cut(same);
-  const std::size_t reused = std::min(kv.length(), same);
   if (same < wanted.size()) {
     abandon();
     logits = {};
     tokens.insert(tokens.end(), wanted.begin() + static_cast<std::ptrdiff_t>(same), wanted.end());
+    take_prefix(tokens.size());
   }
-  return reused;
+  return kv.length();
 }
 
 Decoder::Pass& Session::Impl::pass_for(std::size_t rows, std::size_t all_logits) {
@@ -178,6 +163,7 @@ void Session::Impl::begin_pass(Clock::time_point deadline) {
 
 bool Session::Impl::advance(Clock::time_point deadline) {
   Decoder::Pass* pass = running;
+  const std::size_t before = kv.length();
   const auto start = Clock::now();
   const auto unit = [&] { return std::chrono::duration<double, std::micro>(pass->next_unit_us()); };
   running = nullptr;  // if a unit throws, the pass has undone itself
@@ -194,6 +180,7 @@ bool Session::Impl::advance(Clock::time_point deadline) {
   running_us += 1e3 * ms_since(start);
   if (pass->logits_rows() > 0) logits = pass->row(0);
   finish_ahead(*pass);
+  computed(kv.length() - before);
   return true;
 }
 
@@ -247,6 +234,7 @@ Session Session::fork() const {
   copy->kv.truncate(copy->tokens.size());  // what was computed ahead stays with this one
   copy->ahead.policy = impl_->ahead.policy;
   if (impl_->ready()) copy->keep_logits(impl_->logits);
+  copy->prefixes = impl_->prefixes;
   return Session(std::move(copy));
 }
 
@@ -261,28 +249,6 @@ std::size_t Session::memory() const noexcept {
 }
 void Session::cancel() noexcept { impl_->cancelled.store(true, std::memory_order_relaxed); }
 
-namespace {
-
-// Computes after the tokens have been changed. A cancelled call keeps what it has computed; after any other failure the
-// tokens are the old ones again, and what their cache has lost is computed when it is next needed.
-void compute_or_restore(Session::Impl& s, std::span<const std::int32_t> before) {
-  try {
-    s.generation.reset();
-    s.compute_all();
-  } catch (const Error& e) {
-    if (e.code() == Code::cancelled)
-      s.cut(s.kv.length());
-    else
-      s.replace(before);
-    throw;
-  } catch (...) {
-    s.replace(before);
-    throw;
-  }
-}
-
-}  // namespace
-
 std::size_t Session::set_prompt(std::span<const std::int32_t> tokens) {
   const SessionLock lock(*impl_);
   Impl& s = *impl_;
@@ -292,7 +258,7 @@ std::size_t Session::set_prompt(std::span<const std::int32_t> tokens) {
   std::vector<std::int32_t> before = s.tokens;
   before.reserve(std::max(before.size(), tokens.size()));
   const std::size_t reused = s.replace(tokens);
-  compute_or_restore(s, before);
+  s.compute_or_restore(before, [&] { s.compute_all(); });
   return reused;
 }
 
@@ -308,7 +274,8 @@ void Session::feed(std::span<const std::int32_t> tokens) {
   s.abandon();
   s.tokens.insert(s.tokens.end(), tokens.begin(), tokens.end());
   s.logits = {};
-  compute_or_restore(s, before);
+  s.take_prefix(s.tokens.size());
+  s.compute_or_restore(before, [&] { s.compute_all(); });
 }
 
 std::span<const float> Session::logits() {

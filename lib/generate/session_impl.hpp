@@ -1,4 +1,4 @@
-// What a session is made of; shared by session.cpp, generation.cpp, state.cpp and batch.cpp.
+// What a session is made of; shared by session.cpp, generation.cpp, score.cpp, state.cpp, batch.cpp, prefix_cache.cpp.
 //
 // `tokens` is the truth; the cache lags behind it and catches up when logits are wanted. So rewinding, loading, a
 // failed prefill or the last sampled token need no special case: whatever is missing is computed on demand, and, as
@@ -70,6 +70,7 @@ struct Session::Impl {
   Lookahead ahead;
   std::vector<float> own_logits;  // where they are kept when no pass holds them (after fork or a batch)
   std::optional<Generation> generation;
+  std::shared_ptr<PrefixCache> prefixes;  // shared with other sessions, if the caller said so
   std::atomic<bool> cancelled{false};
   mutable std::atomic<bool> busy{false};
 
@@ -84,9 +85,6 @@ struct Session::Impl {
   // Replaces the tokens, keeping the cache of the common prefix; returns its length.
   std::size_t replace(std::span<const std::int32_t> wanted);
   void cut(std::size_t n) noexcept;
-  // kv.truncate(n), after overwriting what that frees if the session wipes.
-  void forget(std::size_t n) noexcept;
-  void wipe_pages_after(std::size_t n) noexcept;
   void reserve_tokens(std::size_t more);  // room for so many more, growing by half at least
   void abandon() noexcept;
   bool ready() const noexcept { return kv.length() == tokens.size() + computed_ahead() && !logits.empty(); }
@@ -97,6 +95,11 @@ struct Session::Impl {
   void begin_pass(Clock::time_point deadline);
   bool advance(Clock::time_point deadline);  // the running pass; true if it is done
   void compute_all() { compute(Clock::time_point::max()); }
+  // Runs `work` after the tokens have been changed from `before`. A cancelled call keeps what it has computed; after
+  // any other failure the tokens are the old ones again, and what their cache has lost is computed when it is next
+  // needed.
+  template <class Fn>
+  void compute_or_restore(std::span<const std::int32_t> before, const Fn& work);
   Decoder::Pass& pass_for(std::size_t rows, std::size_t all_logits);
   void check_tokens(std::span<const std::int32_t> ids) const;
   void check_memory(std::size_t new_tokens, std::size_t workspace) const;
@@ -113,6 +116,10 @@ struct Session::Impl {
   void took(std::int32_t token) noexcept;                 // the token was appended: its logits may be there already
   void settle() noexcept;
 
+  // prefix_cache.cpp
+  void take_prefix(std::size_t n) noexcept;  // what others have computed of the first n tokens
+  void computed(std::size_t rows) noexcept;  // after so many positions have been added to the cache
+
   // generation.cpp
   Event choose();  // samples from the logits: a TOKEN event or the end
   Event close();
@@ -120,6 +127,23 @@ struct Session::Impl {
   Event working() const;
   void add_rates() noexcept;
 };
+
+template <class Fn>
+void Session::Impl::compute_or_restore(std::span<const std::int32_t> before, const Fn& work) {
+  try {
+    generation.reset();
+    work();
+  } catch (const Error& e) {
+    if (e.code() == Code::cancelled)
+      cut(kv.length());
+    else
+      replace(before);
+    throw;
+  } catch (...) {
+    replace(before);
+    throw;
+  }
+}
 
 // One user at a time: a second one gets Error{invalid_argument} instead of a data race.
 class SessionLock {

@@ -113,7 +113,7 @@ void load_state(Session::Impl& s, std::span<const std::byte> data, const std::st
   const std::byte* raw = in.block(tokens.size() * sizeof(std::int32_t), "tokens");
   if (!tokens.empty()) std::memcpy(tokens.data(), raw, tokens.size() * sizeof(std::int32_t));
   s.check_tokens(tokens);
-  KvSequence kv(*s.model->context(), s.kv.layout());
+  KvSequence kv(*s.model->context(), s.kv.layout(), s.options.wipe);
   LQ_CHECK(pages_of(h.n_cached) <= in.left() / h.page_bytes, Code::bad_file, name, ": ", pages_of(h.n_cached),
            " pages declared, ", in.left(), " bytes left");
   kv.reserve(h.n_cached);
@@ -124,7 +124,6 @@ void load_state(Session::Impl& s, std::span<const std::byte> data, const std::st
   s.abandon();
   s.generation.reset();
   s.logits = {};
-  s.forget(0);
   s.kv = std::move(kv);
   s.tokens.swap(tokens);
   if (!s.options.wipe) return;

@@ -1,8 +1,6 @@
 #include "loquor/models/kv_cache.hpp"
 
 #include <algorithm>
-#include <atomic>
-#include <cstring>
 #include <new>
 
 #include "loquor/core/status.hpp"
@@ -11,23 +9,10 @@ namespace lq {
 namespace {
 
 constexpr std::size_t kPage = KvLayout::kPageTokens;
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 std::size_t pages_for(std::size_t tokens) noexcept { return tokens / kPage + (tokens % kPage != 0); }
 
 }  // namespace
-
-std::shared_ptr<Storage> KvSequence::new_page(const std::byte* copy_of) const {
-  const std::size_t bytes = layout_.bytes_per_page();
-  auto page = std::make_shared<Storage>(ctx_->allocate(bytes, bytes >= kHugePage));
-  // Attention reads whole tiles and masks what lies past the end, so the rest of a page must hold finite numbers and
-  // never what another session left in the memory.
-  if (copy_of)
-    std::memcpy(page->data(), copy_of, bytes);
-  else
-    std::memset(page->data(), 0, bytes);
-  return page;
-}
 
 void KvSequence::reserve(std::size_t n) {
   LQ_CHECK(n <= kMaxTokens && length_ <= kMaxTokens - n, Code::limit, "kv cache: ", length_, " + ", n,
@@ -39,23 +24,23 @@ void KvSequence::reserve(std::size_t n) {
     // Everything that can fail comes first: room in the vectors, copies of shared pages, then new ones.
     pages_.reserve(wanted);
     raw_.reserve(wanted);
-    std::vector<std::shared_ptr<Storage>> fresh;
+    std::vector<KvPage> fresh;
     fresh.reserve(wanted - first);
     for (std::size_t i = first; i < wanted; ++i) {
       const bool present = i < pages_.size();
-      if (present && pages_[i].use_count() == 1) {
-        std::atomic_thread_fence(std::memory_order_acquire);  // after the last reads of whoever shared it
+      if (present && !pages_[i].shared())
         fresh.emplace_back();
-      } else {
-        fresh.push_back(new_page(present && i * kPage < length_ ? raw_[i] : nullptr));
-      }
+      else if (present && i * kPage < length_)
+        fresh.push_back(pages_[i].copy(*ctx_, wipe_));
+      else
+        fresh.push_back(KvPage::make(*ctx_, layout_.bytes_per_page(), wipe_));
     }
     pages_.resize(std::max(wanted, pages_.size()));
     raw_.resize(pages_.size());
     for (std::size_t i = first; i < wanted; ++i)
       if (fresh[i - first]) {
         pages_[i] = std::move(fresh[i - first]);
-        raw_[i] = pages_[i]->data();
+        raw_[i] = pages_[i].data();
       }
   } catch (const std::bad_alloc&) {
     fail(Code::out_of_memory, "kv cache: no memory for ", wanted, " pages of ", layout_.bytes_per_page(), " bytes");
@@ -68,6 +53,23 @@ void KvSequence::truncate(std::size_t n) noexcept {
   if (keep >= pages_.size()) return;
   pages_.resize(keep);
   raw_.resize(keep);
+}
+
+void KvSequence::adopt(KvPage page) {
+  const std::size_t at = length_ / kPage;
+  LQ_CHECK(page && page.size() == layout_.bytes_per_page(), Code::internal, "kv cache: a page of another layout");
+  LQ_CHECK((at + 1) * kPage <= kMaxTokens, Code::limit, "kv cache: page ", at, " is over ", kMaxTokens, " positions");
+  try {
+    pages_.reserve(at + 1);
+    raw_.reserve(at + 1);
+  } catch (const std::bad_alloc&) {
+    fail(Code::out_of_memory, "kv cache: no memory for ", at + 1, " pages");
+  }
+  pages_.resize(at);
+  raw_.resize(at);
+  raw_.push_back(page.data());
+  pages_.push_back(std::move(page));
+  length_ = (at + 1) * kPage;
 }
 
 KvSequence KvSequence::fork() const {

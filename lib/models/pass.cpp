@@ -1,40 +1,23 @@
 // One forward computation: embed, then per layer {norm, QKV, RoPE, cache} {attention, output projection} {norm,
-// gate/up} {SwiGLU, down}, then the head in slices. Each brace is one unit of advance().
+// gate/up} {SwiGLU, down}, then the head in slices, or what is wanted of it. Each brace is one unit of advance().
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
+#include "cost_table.hpp"
 #include "decoder_impl.hpp"
+#include "head_rows.hpp"
 #include "loquor/core/fp_environment.hpp"
 #include "loquor/core/status.hpp"
 #include "loquor/kernels/table.hpp"
+#include "loquor/models/score_head.hpp"
+#include "pass_input.hpp"
 
 namespace lq {
 namespace {
-
-enum class Stage { embed, qkv, attend, ffn_up, ffn_down, head, done };
-
-// Typical microseconds of a unit, by stage, row count and (attention) depth, both in powers of two.
-class CostTable {
- public:
-  float& at(Stage stage, std::size_t rows, std::size_t depth) noexcept {
-    const std::size_t d = stage == Stage::attend ? std::bit_width(depth / KvLayout::kPageTokens) : 0;
-    return us_[static_cast<std::size_t>(stage)][std::min(kClasses - 1, static_cast<std::size_t>(std::bit_width(rows)))]
-              [std::min(kClasses - 1, d)];
-  }
-  // A moving average that one descheduled run cannot spoil.
-  static void update(float& us, double seen) noexcept {
-    const float x = static_cast<float>(us > 0 ? std::min(seen, 4.0 * us) : seen);
-    us = us > 0 ? us + 0.25f * (x - us) : x;
-  }
-
- private:
-  static constexpr std::size_t kClasses = 16;
-  float us_[6][kClasses][kClasses] = {};
-};
 
 constexpr std::size_t align_floats(std::size_t n) noexcept { return (n + 15) / 16 * 16; }
 
@@ -58,7 +41,7 @@ struct Decoder::Pass::Impl {
   const Context& ctx;
   const DecoderSpec& spec;
   const Weights& weights;
-  std::size_t max_rows, max_logits, max_context;
+  std::size_t max_rows, max_logits, max_context, max_scores;
 
   // Workspace; rows of qkv are q | k | v, of ffn gate and up.
   Storage memory;
@@ -67,6 +50,8 @@ struct Decoder::Pass::Impl {
   float *cos = nullptr, *sin = nullptr;
   std::span<std::byte> scratch;
   Activations act;
+  HeadRows some;                   // for begin(only)
+  std::optional<ScoreHead> score;  // for begin(targets)
 
   // The batch in progress.
   std::vector<Segment> segments;
@@ -78,14 +63,15 @@ struct Decoder::Pass::Impl {
   KvLayout layout;
   std::size_t depth = 0;  // longest sequence, after this pass
 
-  Stage stage = Stage::done;
+  Stage stage = Stage::done, last_stage = Stage::head;
   std::size_t layer = 0, panel = 0, slice = 0, n_logits = 0;
   bool keep_maxima = false;  // the logits are for sampling
   float* hidden = nullptr;   // residual stream (n_hidden, C): x, or `selected` once only wanted rows are left
   std::size_t n_hidden = 0;
   CostTable costs;
 
-  Impl(std::shared_ptr<const Decoder> m, std::size_t rows, std::size_t logit_rows, std::size_t context);
+  Impl(std::shared_ptr<const Decoder> m, std::size_t rows, std::size_t logit_rows, std::size_t context,
+       std::size_t score_rows);
   void allocate();
 
   std::size_t q_cols() const noexcept { return spec.n_head * spec.head_dim; }
@@ -99,9 +85,8 @@ struct Decoder::Pass::Impl {
     return {p, rows, cols, stride};
   }
 
-  void validate(std::span<const PassSegment> batch) const;
   void check_distinct(std::span<const PassSegment> batch);
-  void accept(std::span<const PassSegment> batch);
+  void accept(std::span<const PassSegment> batch, const HeadChoice& choice);
   void release() noexcept;
   void step();
   void embed();
@@ -114,23 +99,29 @@ struct Decoder::Pass::Impl {
   void run_attend();
   void run_ffn_up();
   void run_ffn_down();
+  void final_norm();
   void run_head();
   void find_maxima(std::size_t block_begin, std::size_t block_end);
+  void run_some();
+  void run_score();
   void finish() noexcept;
 };
 
 Decoder::Pass::Impl::Impl(std::shared_ptr<const Decoder> m, std::size_t rows, std::size_t logit_rows,
-                          std::size_t context)
+                          std::size_t context, std::size_t score_rows)
     : model(std::move(m)),
       ctx(model->context()),
       spec(model->spec()),
       weights(model->impl_->weights),
       max_rows(rows),
       max_logits(logit_rows),
-      max_context(context) {
+      max_context(context),
+      max_scores(score_rows),
+      some(weights.head_matrix().panels()) {
   constexpr std::size_t kMaxRows = 1 << 16;
   LQ_CHECK(rows > 0 && rows <= kMaxRows, Code::invalid_argument, "pass: ", rows, " rows, expected 1 to ", kMaxRows);
-  LQ_CHECK(logit_rows <= rows, Code::invalid_argument, "pass: ", logit_rows, " rows of logits of ", rows, " rows");
+  LQ_CHECK(logit_rows <= rows && score_rows <= rows, Code::invalid_argument, "pass: ", std::max(logit_rows, score_rows),
+           " rows of logits of ", rows, " rows");
   LQ_CHECK(context > 0 && context <= KvSequence::kMaxTokens, Code::invalid_argument, "pass: context of ", context,
            " tokens, expected 1 to ", KvSequence::kMaxTokens);
   allocate();
@@ -146,9 +137,15 @@ void Decoder::Pass::Impl::allocate() {
                              attention_scratch_bytes(ctx, model->kv_layout(type), spec.n_head, max_rows, max_context));
   }
   float** const parts[] = {&x, &qkv, &attn, &ffn, &cos, &sin, &selected, &logits, &block_max};
-  const std::size_t counts[] = {max_rows * spec.d_model,   max_rows * qkv_cols(),     max_rows * q_cols(),
-                                max_rows * 2 * spec.d_ff,  max_rows * rope,           max_rows * rope,
-                                max_logits * spec.d_model, max_logits * spec.n_vocab, max_logits * logit_blocks()};
+  const std::size_t counts[] = {max_rows * spec.d_model,
+                                max_rows * qkv_cols(),
+                                max_rows * q_cols(),
+                                max_rows * 2 * spec.d_ff,
+                                max_rows * rope,
+                                max_rows * rope,
+                                std::max(max_logits, max_scores) * spec.d_model,
+                                max_logits * spec.n_vocab,
+                                max_logits * logit_blocks()};
   std::size_t total = 0;
   for (std::size_t n : counts) total += align_floats(n);
   memory = ctx.allocate(total * sizeof(float) + scratch_bytes, true);
@@ -159,37 +156,13 @@ void Decoder::Pass::Impl::allocate() {
   }
   scratch = {reinterpret_cast<std::byte*>(at), scratch_bytes};
   act = Activations(ctx, max_rows, std::max({spec.d_model, q_cols(), spec.d_ff}), model->compute());
+  if (max_scores) score.emplace(ctx, weights.head_matrix(), max_scores);
   segments.reserve(max_rows);
   ids.reserve(max_rows);
   positions.reserve(max_rows);
   wanted.reserve(max_rows);
   items.reserve(max_rows);
   sorted.reserve(max_rows);
-}
-
-void Decoder::Pass::Impl::validate(std::span<const PassSegment> batch) const {
-  std::size_t rows = 0, outputs = 0;
-  LQ_CHECK(!batch.empty() && batch.size() <= max_rows, Code::invalid_argument, "pass: ", batch.size(),
-           " segments, expected 1 to ", max_rows);
-  for (const PassSegment& s : batch) {
-    LQ_CHECK(s.seq, Code::invalid_argument, "pass: a segment has no sequence");
-    LQ_CHECK(!s.tokens.empty(), Code::invalid_argument, "pass: a segment has no tokens");
-    const std::size_t n = s.tokens.size();
-    LQ_CHECK(n <= max_rows - rows, Code::invalid_argument, "pass: more than ", max_rows, " tokens in one batch");
-    rows += n;
-    outputs += s.logits == LogitsFor::all ? n : s.logits == LogitsFor::last;
-    LQ_CHECK(s.seq->length() <= max_context && n <= max_context - s.seq->length(), Code::context_full,
-             "pass: ", s.seq->length(), " + ", n, " positions are over the context of ", max_context);
-    LQ_CHECK(s.seq->layout() == model->kv_layout(s.seq->layout().type), Code::invalid_argument,
-             "pass: the sequence's cache was made for another model");
-    LQ_CHECK(s.seq->layout().type == batch[0].seq->layout().type, Code::invalid_argument, "pass: caches of types ",
-             name(batch[0].seq->layout().type), " and ", name(s.seq->layout().type), " in one batch");
-    for (std::int32_t id : s.tokens)
-      LQ_CHECK(id >= 0 && static_cast<std::size_t>(id) < spec.n_vocab, Code::invalid_argument, "pass: token id ", id,
-               " is not in [0, ", spec.n_vocab, ")");
-  }
-  LQ_CHECK(outputs <= max_logits, Code::invalid_argument, "pass: logits of ", outputs, " rows wanted, room for ",
-           max_logits);
 }
 
 void Decoder::Pass::Impl::check_distinct(std::span<const PassSegment> batch) {
@@ -200,7 +173,7 @@ void Decoder::Pass::Impl::check_distinct(std::span<const PassSegment> batch) {
            "pass: a sequence is in the batch twice");
 }
 
-void Decoder::Pass::Impl::accept(std::span<const PassSegment> batch) {
+void Decoder::Pass::Impl::accept(std::span<const PassSegment> batch, const HeadChoice& choice) {
   segments.clear();
   ids.clear();
   positions.clear();
@@ -225,6 +198,10 @@ void Decoder::Pass::Impl::accept(std::span<const PassSegment> batch) {
   const std::size_t by_macs = kSliceMacs / (16 * spec.d_model * std::max<std::size_t>(wanted.size(), 1));
   slice = std::max(kMinSlicePanels, std::min(kSliceBytes / std::max<std::size_t>(head.panel_bytes(), 1), by_macs));
   slice -= slice % kBlockPanels;
+  if (!choice.only.empty()) some.select(choice.only);
+  if (!choice.targets.empty()) score->begin(choice.targets);
+  last_stage = !choice.targets.empty() ? Stage::score : !choice.only.empty() ? Stage::some : Stage::head;
+  keep_maxima &= last_stage == Stage::head;
   stage = Stage::embed;
 }
 
@@ -257,10 +234,16 @@ void Decoder::Pass::Impl::step() {
       return;
     case Stage::ffn_down:
       run_ffn_down();
-      stage = ++layer < spec.n_layer ? Stage::qkv : Stage::head;
+      stage = ++layer < spec.n_layer ? Stage::qkv : last_stage;
       return;
     case Stage::head:
       run_head();
+      return;
+    case Stage::some:
+      run_some();
+      return;
+    case Stage::score:
+      run_score();
       return;
     case Stage::done:
       return;
@@ -374,10 +357,13 @@ void Decoder::Pass::Impl::run_ffn_down() {
              layer + 1 < spec.n_layer ? &weights.layers[layer + 1].qkv : nullptr);
 }
 
+void Decoder::Pass::Impl::final_norm() {
+  rms_norm(ctx, cview(hidden, n_hidden, spec.d_model, spec.d_model), weights.final_norm, spec.norm_eps, act);
+}
+
 void Decoder::Pass::Impl::run_head() {
   const PackedMatrix& head = weights.head_matrix();
-  if (panel == 0)
-    rms_norm(ctx, cview(hidden, n_hidden, spec.d_model, spec.d_model), weights.final_norm, spec.norm_eps, act);
+  if (panel == 0) final_norm();
   const std::size_t end = std::min(head.panels(), panel + slice);
   matmul_panels(ctx, head, act, view(logits, n_hidden, spec.n_vocab, spec.n_vocab), panel, end,
                 Store::assign, nullptr, head_slice(end));
@@ -397,24 +383,45 @@ void Decoder::Pass::Impl::find_maxima(std::size_t block_begin, std::size_t block
   });
 }
 
+// As run_head, but only the runs of panels that were chosen; `panel` is where the next one may begin.
+void Decoder::Pass::Impl::run_some() {
+  if (panel == 0) final_norm();
+  std::size_t room = slice;
+  for (const PanelRun& run : some.runs()) {
+    if (run.end <= panel) continue;
+    if (room == 0) return;
+    const std::size_t begin = std::max(panel, run.begin);
+    panel = std::min(run.end, begin + room);
+    room -= panel - begin;
+    matmul_panels(ctx, weights.head_matrix(), act, view(logits, n_hidden, spec.n_vocab, spec.n_vocab), begin, panel);
+  }
+  if (panel == some.runs().back().end) finish();
+}
+
+void Decoder::Pass::Impl::run_score() {
+  if (panel == 0) final_norm();
+  panel += slice;
+  if (score->advance(act, slice)) finish();
+}
+
 void Decoder::Pass::Impl::finish() noexcept {
   for (Segment& s : segments) s.seq->commit(s.rows);
   segments.clear();
-  n_logits = wanted.size();
+  n_logits = last_stage == Stage::score ? 0 : wanted.size();
   stage = Stage::done;
 }
 
 Decoder::Pass::Pass(std::shared_ptr<const Decoder> model, std::size_t max_rows, std::size_t max_logits,
-                    std::size_t max_context) {
+                    std::size_t max_context, std::size_t max_scores) {
   LQ_CHECK(model, Code::invalid_argument, "pass: no model");
-  impl_ = std::make_unique<Impl>(std::move(model), max_rows, max_logits, max_context);
+  impl_ = std::make_unique<Impl>(std::move(model), max_rows, max_logits, max_context, max_scores);
 }
 
 Decoder::Pass::~Pass() { abandon(); }
 
-void Decoder::Pass::begin(std::span<const PassSegment> segments) {
+void Decoder::Pass::begin(std::span<const PassSegment> segments, const HeadChoice& choice) {
   Impl& p = *impl_;
-  p.validate(segments);
+  check_batch(segments, choice, *p.model, {p.max_rows, p.max_logits, p.max_context, p.max_scores});
   p.check_distinct(segments);
   abandon();
   std::size_t reserved = 0;
@@ -424,7 +431,7 @@ void Decoder::Pass::begin(std::span<const PassSegment> segments) {
     for (std::size_t i = 0; i < reserved; ++i) segments[i].seq->truncate(segments[i].seq->length());
     throw;
   }
-  p.accept(segments);
+  p.accept(segments, choice);
 }
 
 bool Decoder::Pass::advance() {
@@ -463,7 +470,14 @@ LogitsRow Decoder::Pass::row(std::size_t i) const noexcept {
 }
 
 std::size_t Decoder::Pass::logits_rows() const noexcept { return impl_->n_logits; }
+std::span<const double> Decoder::Pass::logprobs() const noexcept {
+  const Impl& p = *impl_;
+  if (!p.score || p.stage != Stage::done || p.last_stage != Stage::score) return {};
+  return p.score->logprobs();
+}
 std::size_t Decoder::Pass::max_rows() const noexcept { return impl_->max_rows; }
-std::size_t Decoder::Pass::nbytes() const noexcept { return impl_->memory.size() + impl_->act.storage_.size(); }
+std::size_t Decoder::Pass::nbytes() const noexcept {
+  return impl_->memory.size() + impl_->act.storage_.size() + (impl_->score ? impl_->score->nbytes() : 0);
+}
 
 }  // namespace lq

@@ -57,6 +57,16 @@ PackedMatrix PackedMatrix::pack(const Context& ctx, std::span<const Source> sour
   return m;
 }
 
+PackedMatrix PackedMatrix::panel_range(std::size_t begin, std::size_t end) const noexcept {
+  PackedMatrix m;
+  m.type_ = type_;
+  m.rows_ = (end * kPanelRows < rows_ ? end * kPanelRows : rows_) - begin * kPanelRows;
+  m.cols_ = cols_;
+  m.panel_bytes_ = panel_bytes_;
+  m.storage_ = Storage::borrow(data() + begin * panel_bytes_, (end - begin) * panel_bytes_);
+  return m;
+}
+
 void PackedMatrix::row(const Context&, std::size_t r, float* dst) const noexcept {
   unpack_row(type_, storage_.data() + r / kPanelRows * panel_bytes_, r % kPanelRows, cols_, dst);
 }

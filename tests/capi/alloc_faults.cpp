@@ -1,8 +1,8 @@
 // Fails the k-th allocation of the process, for every k, in the life of a model through the C interface: context, load,
-// tokenize, template, a token, save, restore, quantise. Each run must end with LQ_OK or LQ_ERR_OUT_OF_MEMORY and a
-// message, leave no block behind, and the same run without a failure must then give the same tokens. Once with that one
-// allocation failing and once with all from there on. malloc and its relatives are replaced in this executable, so
-// operator new, the C++ run-time and the C library are in it too.
+// tokenize, template, shared prompts, scores, a token, save, restore, quantise. Each run must end with LQ_OK or
+// LQ_ERR_OUT_OF_MEMORY and a message, leave no block behind, and the same run without a failure must then give the same
+// tokens. Once with that one allocation failing and once with all from there on. malloc and its relatives are replaced
+// in this executable, so operator new, the C++ run-time and the C library are in it too.
 //
 //   alloc_faults [STRIDE]     every STRIDE-th k (1)
 #include <errno.h>
@@ -93,6 +93,9 @@ Outcome life(const std::string& file, uint32_t threads, char* state, size_t stat
   lq_model* model = nullptr;
   lq_session *session = nullptr, *fork = nullptr;
   lq_sampler* sampler = nullptr;
+  lq_prefix_cache* prefixes = nullptr;
+  lq_prefix_cache_options p = LQ_PREFIX_CACHE_OPTIONS_INIT;
+  p.max_bytes = 1 << 20;
   lq_context_options c = LQ_CONTEXT_OPTIONS_INIT;
   c.threads = threads;
   lq_generate_options g = LQ_GENERATE_OPTIONS_INIT;
@@ -105,7 +108,9 @@ Outcome life(const std::string& file, uint32_t threads, char* state, size_t stat
   lq_message m = LQ_MESSAGE_INIT;
   m.role = "user";
   m.content = "hello the inner";
-  int32_t ids[64];
+  int32_t ids[64], prompt[130];
+  float scores[2];
+  double sum = 0;
   const int32_t* made_tokens = nullptr;
   size_t n = 0, length = 0;
   char text[64];
@@ -123,6 +128,18 @@ Outcome life(const std::string& file, uint32_t threads, char* state, size_t stat
   STEP(lq_sampler_bias(sampler, &often, &much, 1));  // first the same token each time, so that some are computed ahead
   g.sampler = sampler;
   STEP(lq_session_create(&session, model, nullptr));
+  STEP(lq_prefix_cache_create(&prefixes, model, &p));
+  STEP(lq_session_use_prefix_cache(session, prefixes));
+  // Two prompts that begin alike, of two pages each; both sessions with little memory for the second.
+  for (int32_t& id : prompt) id = 70;
+  STEP(lq_session_set_prompt(nullptr, session, prompt, 130));
+  STEP(lq_session_fork(&fork, session));
+  STEP(lq_session_rewind(fork, 0));
+  prompt[129] = 71;
+  STEP(lq_session_logits_of(scores, nullptr, fork, prompt, 130, prompt, 2));
+  STEP(lq_session_score(&sum, nullptr, fork, prompt, 20));
+  lq_session_free(fork);
+  fork = nullptr;
   STEP(lq_session_chat(nullptr, session, &m, 1, nullptr, &g, nullptr, nullptr));
   STEP(lq_session_save(state, state_capacity, &length, session));
   STEP(lq_session_fork(&fork, session));
@@ -137,6 +154,7 @@ Outcome life(const std::string& file, uint32_t threads, char* state, size_t stat
   lq_session_free(fork);
   lq_session_free(session);
   lq_sampler_free(sampler);
+  lq_prefix_cache_free(prefixes);
   lq_model_free(model);
   lq_context_free(context);
   return out;

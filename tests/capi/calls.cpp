@@ -24,6 +24,9 @@ Handles::Handles() : file(TinyModel().gguf()) {
   REQUIRE(lq_sampler_create(&sampler) == LQ_OK);
   REQUIRE(lq_session_create(&session, model, nullptr) == LQ_OK);
   REQUIRE(lq_batch_create(&batch, model, nullptr) == LQ_OK);
+  lq_prefix_cache_options prefixes = LQ_PREFIX_CACHE_OPTIONS_INIT;
+  prefixes.max_bytes = 1 << 24;
+  REQUIRE(lq_prefix_cache_create(&prefix_cache, model, &prefixes) == LQ_OK);
   REQUIRE(lq_session_feed(session, tokens.data(), tokens.size()) == LQ_OK);
   size_t length = 0;
   REQUIRE(lq_session_save(nullptr, 0, &length, session) == LQ_OK);
@@ -32,6 +35,7 @@ Handles::Handles() : file(TinyModel().gguf()) {
 }
 
 Handles::~Handles() {
+  lq_prefix_cache_free(prefix_cache);
   lq_batch_free(batch);
   lq_session_free(session);
   lq_sampler_free(sampler);
@@ -63,6 +67,8 @@ void* Handles::of(Kind kind) const {
       return session;
     case Kind::batch:
       return batch;
+    case Kind::prefix_cache:
+      return prefix_cache;
   }
   return nullptr;
 }
@@ -270,7 +276,8 @@ std::vector<CallRow> text_calls() {
 const std::vector<CallRow>& all_calls() {
   static const std::vector<CallRow> rows = [] {
     std::vector<CallRow> all;
-    for (auto* part : {base_calls, model_calls, text_calls, sampler_calls, session_calls, generation_calls})
+    for (auto* part :
+         {base_calls, model_calls, text_calls, sampler_calls, session_calls, generation_calls, prefix_calls})
       for (const CallRow& row : part()) all.push_back(row);
     return all;
   }();

@@ -29,6 +29,7 @@ struct Handles {
   lq_sampler* sampler = nullptr;
   lq_session* session = nullptr;  // holds "hello" and has logits
   lq_batch* batch = nullptr;
+  lq_prefix_cache* prefix_cache = nullptr;
   std::vector<std::int32_t> tokens = {262, 35, 265, 114};
   std::string state;  // of the session
 };
@@ -48,6 +49,7 @@ const std::vector<CallRow>& all_calls();
 std::vector<CallRow> sampler_calls();
 std::vector<CallRow> session_calls();
 std::vector<CallRow> generation_calls();
+std::vector<CallRow> prefix_calls();
 
 template <class T>
 T* as(void* handle) {

@@ -90,6 +90,11 @@ std::vector<CallRow> session_calls() {
          double sum = 0;
          return lq_session_score(&sum, nullptr, as<lq_session>(h), f.tokens.data(), f.tokens.size());
        }},
+      {"lq_session_logits_of", Takes::handle, Kind::session,
+       [](Handles& f, void* h) {
+         float out[2];
+         return lq_session_logits_of(out, nullptr, as<lq_session>(h), nullptr, 0, f.tokens.data(), 2);
+       }},
       {"lq_session_rewind", Takes::handle, Kind::session,
        [](Handles&, void* h) { return lq_session_rewind(as<lq_session>(h), 1); }},
       {"lq_session_length", Takes::handle, Kind::session,

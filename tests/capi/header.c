@@ -7,7 +7,7 @@
 
 static int failures = 0;
 
-static void expect(int ok, const char *what) {
+static void expect(int ok, const char* what) {
   if (ok) return;
   printf("FAILED: %s (last error: %s)\n", what, lq_last_error());
   ++failures;
@@ -29,6 +29,8 @@ static void check_initialisers(void) {
   lq_generate_options generate = LQ_GENERATE_OPTIONS_INIT;
   lq_result result = LQ_RESULT_INIT;
   lq_batch_options batch = LQ_BATCH_OPTIONS_INIT;
+  lq_prefix_cache_options prefix = LQ_PREFIX_CACHE_OPTIONS_INIT;
+  lq_prefix_cache_stats stats = LQ_PREFIX_CACHE_STATS_INIT;
   lq_perplexity_options perplexity = LQ_PERPLEXITY_OPTIONS_INIT;
   lq_perplexity_result figures = LQ_PERPLEXITY_RESULT_INIT;
   expect(context.struct_size == sizeof context && context.isa == NULL, "context options");
@@ -45,6 +47,8 @@ static void check_initialisers(void) {
   expect(generate.struct_size == sizeof generate && generate.cancel == NULL, "generate options");
   expect(result.struct_size == sizeof result && result.decode_tps == 0, "result");
   expect(batch.struct_size == sizeof batch, "batch options");
+  expect(prefix.struct_size == sizeof prefix && prefix.max_bytes == 0, "prefix cache options");
+  expect(stats.struct_size == sizeof stats && stats.evicted == 0, "prefix cache stats");
   expect(perplexity.struct_size == sizeof perplexity && perplexity.cancel == NULL, "perplexity options");
   expect(figures.struct_size == sizeof figures && figures.mean_logprob == 0, "perplexity result");
 }
@@ -65,8 +69,8 @@ static void check_versions(void) {
 
 static void check_context(void) {
   lq_context_options options = LQ_CONTEXT_OPTIONS_INIT;
-  lq_context *context = NULL;
-  const char *isa = NULL;
+  lq_context* context = NULL;
+  const char* isa = NULL;
   char message[512];
   uint32_t threads = 0;
   options.threads = 2;

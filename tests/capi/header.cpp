@@ -16,6 +16,9 @@ int touch_everything(const char* path) {
   for (const loquor::Event& e : session.stream_chat({{"user", "x"}}, options)) n += static_cast<int>(e.text().size());
   session.generate("x", options, [](const loquor::Event& e) { return !e.done(); });
   loquor::Session other = session.fork();
+  loquor::PrefixCache cache(model, 1 << 20);
+  other.use_prefix_cache(&cache);
+  n += static_cast<int>(other.logits_of({1, 2}).size() + cache.stats().hits);
   loquor::Batch batch(model);
   batch.run({&session, &other}, [](std::size_t, const loquor::Event&) { return true; });
   loquor::ChatTemplate chat(model);

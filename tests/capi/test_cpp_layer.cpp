@@ -161,6 +161,32 @@ TEST_CASE("chat, batch and perplexity work through the layer", "[cpp]") {
   CHECK(loquor::perplexity(f.model, loquor::Tokens(64, 70), 16).windows == 4);
 }
 
+TEST_CASE("sessions share prompts and give the logits of some tokens through the layer", "[cpp]") {
+  const Fixture f;
+  loquor::Tokens prompt(100, 70);
+  prompt.back() = 5;
+  loquor::PrefixCache cache(f.model, 1 << 24);
+  loquor::Session a(f.model), b(f.model), plain(f.model);
+  a.use_prefix_cache(&cache);
+  b.use_prefix_cache(&cache);
+  plain.set_prompt(prompt);
+  const float* full = plain.logits();
+  std::size_t reused = 1;
+  const std::vector<float> expected = {full[9], full[200]};
+  CHECK(a.logits_of(prompt, {9, 200}, &reused) == expected);
+  CHECK(reused == 0);
+  CHECK(b.logits_of(prompt, {9, 200}, &reused) == expected);
+  CHECK(reused == 64);
+  CHECK(b.logits_of({200}) == std::vector<float>{full[200]});
+  CHECK(cache.stats().hits == 1);
+  CHECK_THROWS_AS(b.logits_of({}), loquor::Error);
+  CHECK_THROWS_AS(b.logits_of({}, {1}), loquor::Error);
+  b.use_prefix_cache(nullptr);
+  cache.resize(0);
+  CHECK(cache.stats().entries == 0);
+  cache.clear();
+}
+
 TEST_CASE("the log callback may outlive the context object it was given to", "[cpp]") {
   const std::string file = lq_test::TinyModel().gguf();
   int lines = 0;

@@ -226,6 +226,12 @@ class WithModel(unittest.TestCase):
                 self.assertGreaterEqual(a, b)
             for token, logit in best:
                 self.assertEqual(row[token], logit)
+        only = run_json("logits", "--model", MODEL, "--tokens", "1,2,3", "--only", "330,0,49151")
+        self.assertEqual([token for token, _ in only], [330, 0, 49151])
+        for token, logit in only:
+            self.assertEqual(values[2 * n_vocab + token], logit)
+        self.assertEqual(run("logits", "--model", MODEL, "--tokens", "1,2", "--only", "1,x")[0], 2)
+        self.assertEqual(run("logits", "--model", MODEL, "--tokens", "1,2", "--only", "99999999")[0], 2)
         self.assertEqual(run("logits", "--model", MODEL, "--tokens", "1,99999999")[0], 2)
         self.assertEqual(run("logits", "--model", MODEL, "--tokens", "1", "--full", "/nonexistent/x")[0], 3)
 

@@ -163,3 +163,90 @@ TEST_CASE("an absurd number of positions is refused before anything is allocated
   CHECK(reserve_code(seq, lq::KvSequence::kMaxTokens + 1) == lq::Code::limit);
   CHECK(allocator.calls == 0);
 }
+
+TEST_CASE("a sequence adopts another's full page in the place of its own beginning of it", "[models][kv_cache]") {
+  lq_test::CountingAllocator allocator;
+  const auto ctx = allocator.context();
+  {
+    lq::KvSequence parent(*ctx, small_layout()), child(*ctx, small_layout());
+    parent.reserve(2 * kPage);
+    fill(parent, 0, 1);
+    fill(parent, 1, 2);
+    parent.commit(2 * kPage);
+    child.adopt(parent.page(0));
+    child.reserve(10);
+    fill(child, 1, 3);
+    child.commit(10);
+    child.adopt(parent.page(1));
+    CHECK(child.length() == 2 * kPage);
+    CHECK(child.page_count() == 2);
+    CHECK(child.pages()[0] == parent.pages()[0]);
+    CHECK(child.pages()[1] == parent.pages()[1]);
+    CHECK(allocator.live == parent.nbytes());  // child's own beginning of the page is gone
+
+    parent.truncate(kPage + 5);
+    parent.reserve(1);  // writes: a copy, though the page was its own first
+    fill(parent, 1, 4);
+    CHECK(holds(child, 1, 2));
+
+    lq::KvLayout other = small_layout();
+    ++other.n_layer;
+    lq::KvSequence stranger(*ctx, other);
+    CHECK_THROWS_AS(stranger.adopt(parent.page(0)), lq::Error);
+    CHECK(stranger.length() == 0);
+  }
+  CHECK(allocator.live == 0);
+}
+
+namespace {
+
+// What the memory of pages held when it was given back.
+struct Returned {
+  std::size_t zeros = 0, others = 0;
+  static void release(void* user, void* p, std::size_t bytes, std::size_t alignment) {
+    auto& self = *static_cast<Returned*>(user);
+    const auto* b = static_cast<const std::byte*>(p);
+    ++(std::all_of(b, b + bytes, [](std::byte x) { return x == std::byte{0}; }) ? self.zeros : self.others);
+    lq::default_allocator().release(nullptr, p, bytes, alignment);
+  }
+  lq::Allocator hooks() {
+    lq::Allocator a = lq::default_allocator();
+    a.user = this;
+    a.release = release;
+    return a;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a page that wipes is zeros when its memory goes back, whoever drops it last", "[models][kv_cache]") {
+  Returned returned;
+  lq::ContextOptions o;
+  o.allocator = returned.hooks();
+  const lq::Context ctx(o);
+  {
+    lq::KvSequence keeps(ctx, small_layout());
+    {
+      lq::KvSequence wipes(ctx, small_layout(), true);
+      wipes.reserve(2 * kPage);
+      fill(wipes, 0, 1);
+      fill(wipes, 1, 2);
+      wipes.commit(2 * kPage);
+      keeps.adopt(wipes.page(0));
+    }
+    CHECK(returned.zeros == 1);  // page 1
+    keeps.truncate(5);
+    CHECK(keeps.page(0).wipes());
+    lq::KvSequence copies = keeps.fork();
+    copies.reserve(1);
+    CHECK(copies.page(0).wipes());  // what it holds came from the same text
+  }
+  CHECK(returned.zeros == 3);
+  CHECK(returned.others == 0);
+  {
+    lq::KvSequence keeps(ctx, small_layout());
+    keeps.reserve(1);
+    fill(keeps, 0, 1);
+  }
+  CHECK(returned.others == 1);
+}

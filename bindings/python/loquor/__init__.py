@@ -26,7 +26,7 @@ from .errors import (
 )
 from .model import Chat, Model
 from .sampling import Sampler
-from .session import Event, Result, Session
+from .session import Event, PrefixCache, Result, Session
 
 Cancel = _native.Cancel
 __version__: str = _native.version
@@ -68,6 +68,6 @@ def quantize(source, target, type, *, head="", threads=0, progress=None, cancel=
 
 __all__ = [
     "BadFile", "Cancel", "Cancelled", "Chat", "ContextFull", "Event", "Forked", "InputOutputError", "Internal", "InvalidArgument",
-    "LimitReached", "LoquorError", "Mismatch", "Model", "NotFound", "OutOfMemory", "Result", "Sampler", "Session", "TemplateError",
+    "LimitReached", "LoquorError", "Mismatch", "Model", "NotFound", "OutOfMemory", "PrefixCache", "Result", "Sampler", "Session", "TemplateError",
     "Unsupported", "inspect", "isas", "models", "quantize",
 ]

@@ -8,7 +8,7 @@ from . import _native
 from .completions import Completions
 from .errors import InvalidArgument
 from .sampling import Sampler, make_sampler
-from .session import Result, Session
+from .session import PrefixCache, Result, Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,9 +153,16 @@ class Model(Completions):
 
     # -- generating
 
-    def session(self, ctx: int = 0, *, kv_type: str = "", overflow: str = "error", slide_keep: int = 0, prefill_chunk: int = 0, memory_cap: int = 0) -> Session:
+    def session(self, ctx: int = 0, *, kv_type: str = "", overflow: str = "error", slide_keep: int = 0, prefill_chunk: int = 0, memory_cap: int = 0, prefix_cache: Optional[PrefixCache] = None) -> Session:
         """A session of `ctx` tokens (0 = as trained). kv_type: "f16", "q8_0", "f32". overflow: "error" or "slide"."""
-        return Session(self, _native.Session(self._m, ctx, kv_type or self._kv_type, overflow, slide_keep, prefill_chunk, memory_cap))
+        s = Session(self, _native.Session(self._m, ctx, kv_type or self._kv_type, overflow, slide_keep, prefill_chunk, memory_cap))
+        if prefix_cache is not None:
+            s.use_prefix_cache(prefix_cache)
+        return s
+
+    def prefix_cache(self, max_bytes: int) -> PrefixCache:
+        """A cache of at most max_bytes by which sessions share the beginnings of prompts: session(prefix_cache=...)."""
+        return PrefixCache(_native.PrefixCache(self._m, max_bytes))
 
     def _own_session(self) -> Session:
         if self._session is None:

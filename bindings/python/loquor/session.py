@@ -95,6 +95,29 @@ def lookup_limit(lookup: Optional[int]) -> int:
     return 0 if lookup is None else int(lookup) if lookup > 0 else -1
 
 
+class PrefixCache:
+    """What sessions of one model share of prompts that begin alike: pages of 64 tokens, in at most `max_bytes`.
+
+    Made by Model.prefix_cache(), given to Model.session() or Session.use_prefix_cache(); no other session takes part.
+    Results are the same with it and without. Usable from any thread.
+    """
+
+    def __init__(self, native: "_native.PrefixCache"):
+        self._native = native
+
+    @property
+    def stats(self) -> dict:
+        """lookups, hits, reused_tokens, entries, bytes, max_bytes, evicted."""
+        return self._native.stats()
+
+    def resize(self, max_bytes: int) -> None:
+        """Changes max_bytes; what was used least recently goes first."""
+        self._native.resize(max_bytes)
+
+    def clear(self) -> None:
+        self._native.clear()
+
+
 class Session:
     """What the model has seen, and what it remembers of it.
 
@@ -154,6 +177,18 @@ class Session:
     def eval_logits(self, tokens: Sequence[int]) -> "numpy.ndarray":
         """Appends tokens; the scores after each of them, float32 (len(tokens), n_vocab)."""
         return self._s.eval_logits(list(tokens))
+
+    def logits_of(self, ids: Sequence[int], prompt: Optional[Sequence[int]] = None) -> "numpy.ndarray":
+        """Scores of the next token for these ids alone, float32 (len(ids),): as logits[ids], without computing the others.
+
+        prompt: the session first holds exactly these tokens, as after set_prompt(). For the letters of a multiple-choice
+        question, or any answer among a few.
+        """
+        return self._s.logits_of([int(i) for i in ids], None if prompt is None else [int(t) for t in prompt])
+
+    def use_prefix_cache(self, cache: Optional[PrefixCache]) -> None:
+        """From now on takes over what others have computed of a prompt, and shares what it computes; None: no longer."""
+        self._s.use_prefix_cache(None if cache is None else cache._native)
 
     def score(self, tokens: Sequence[int]) -> Tuple[float, int]:
         """Appends tokens; the sum of their log probabilities, and how many of them that is."""

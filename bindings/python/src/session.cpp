@@ -72,6 +72,25 @@ py::array_t<float> eval_logits(Session& s, const loquor::Tokens& tokens) {
   return out;
 }
 
+// The scores of some tokens, after the session's tokens or after a prompt that replaces them.
+py::array_t<float> logits_of(Session& s, const loquor::Tokens& ids, const std::optional<loquor::Tokens>& prompt) {
+  const std::vector<float> values = run(s, [&] { return prompt ? s.logits_of(*prompt, ids) : s.logits_of(ids); });
+  return py::array_t<float>(static_cast<py::ssize_t>(values.size()), values.data());
+}
+
+py::dict stats(const loquor::PrefixCache& c) {
+  const lq_prefix_cache_stats s = c.stats();
+  py::dict d;
+  d["lookups"] = s.lookups;
+  d["hits"] = s.hits;
+  d["reused_tokens"] = s.reused_tokens;
+  d["entries"] = s.entries;
+  d["bytes"] = s.bytes;
+  d["max_bytes"] = s.max_bytes;
+  d["evicted"] = s.evicted;
+  return d;
+}
+
 loquor::GenerateOptions options_of(const py::dict& d, const loquor::Sampler* sampler, const loquor::Cancel* cancel) {
   loquor::GenerateOptions o;
   o.max_tokens = d["max_tokens"].cast<std::uint32_t>();
@@ -139,12 +158,19 @@ py::dict result(const Session& s) {
 
 void bind_session(py::module_& m) {
   using Release = py::call_guard<py::gil_scoped_release>;
+  py::class_<loquor::PrefixCache>(m, "PrefixCache")
+      .def(py::init<const loquor::Model&, std::uint64_t>())
+      .def("resize", &loquor::PrefixCache::resize, Release())
+      .def("clear", &loquor::PrefixCache::clear, Release())
+      .def("stats", &stats);
   py::class_<Session>(m, "Session")
       .def(py::init(&create))
       .def("fork", [](Session& s) { return std::make_unique<Session>(s.fork()); })
       .def("set_prompt", [](Session& s, const loquor::Tokens& t) { return run(s, [&] { return s.set_prompt(t); }); })
       .def("feed", &feed)
       .def("logits", &logits)
+      .def("logits_of", &logits_of)
+      .def("use_prefix_cache", &Session::use_prefix_cache)
       .def("eval_logits", &eval_logits)
       .def("score", [](Session& s, const loquor::Tokens& t) { return run(s, [&] { return s.score(t); }); })
       .def("rewind", &Session::rewind)

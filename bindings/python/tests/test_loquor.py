@@ -387,6 +387,7 @@ INTERRUPTED = {
     "eval": "s.eval(ids)",
     "set_prompt": "s.set_prompt(ids)",
     "score": "s.score(ids)",
+    "logits_of": "s.logits_of([1, 2], ids)",
     "eval_logits": "s.eval_logits(ids[:1500])",
     "long prompt": "s.start(ids); list(s.events())",
     "perplexity": "m.perplexity(ids, n_ctx=2048)",
@@ -503,6 +504,32 @@ def test_bad_arguments_are_refused_and_nothing_is_lost(model):
     assert np.array_equal(s.logits, expected)
     with pytest.raises(TypeError):
         pickle.dumps(s._s)
+
+
+def test_sessions_share_prompts_through_a_prefix_cache(model):
+    cache = model.prefix_cache(64 << 20)
+    prompt = [100 + i * 37 % 4000 for i in range(200)]
+    a, b = (model.session(ctx=512, prefix_cache=cache) for _ in range(2))
+    plain = model.session(ctx=512)
+    assert a.set_prompt(prompt) == plain.set_prompt(prompt) == 0
+    other = prompt[:-1] + [7]
+    plain.set_prompt(other)
+    assert b.set_prompt(other) == 192
+    assert (b.logits == plain.logits).all()
+    assert (b.logits_of([5, 49151, 5]) == plain.logits[[5, 49151, 5]]).all()
+    fresh = model.session(ctx=512, prefix_cache=cache)
+    assert (fresh.logits_of([330, 389], other) == plain.logits[[330, 389]]).all()
+    assert cache.stats["hits"] == 2 and cache.stats["entries"] == 3 and cache.stats["bytes"] > 1 << 20
+    b.use_prefix_cache(None)
+    cache.resize(0)
+    assert cache.stats["entries"] == 0
+    cache.clear()
+    with pytest.raises(loquor.InvalidArgument):
+        fresh.logits_of([])
+    with pytest.raises(loquor.InvalidArgument):
+        fresh.logits_of([1], [])
+    with pytest.raises(loquor.InvalidArgument):
+        fresh.logits_of([49152])
 
 
 def test_perplexity_and_info(model):

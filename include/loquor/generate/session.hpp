@@ -16,6 +16,7 @@
 #include "loquor/core/dtype.hpp"
 #include "loquor/generate/logprobs.hpp"
 #include "loquor/generate/model.hpp"
+#include "loquor/generate/prefix_cache.hpp"
 #include "loquor/generate/sampler.hpp"
 
 namespace lq {
@@ -86,9 +87,12 @@ class Session {
   explicit Session(std::shared_ptr<const Model> model, const SessionOptions& options = {});
   Session(Session&&) noexcept;
   ~Session();
-  Session fork() const;  // shares the cache, copy on write
+  Session fork() const;  // shares the cache, copy on write, and the prefix cache if it uses one
 
   const Model& model() const noexcept;
+  // From now on takes over what the cache holds of a prompt, and gives it what is computed. nullptr: no longer. Throws
+  // Error{invalid_argument} for another model's.
+  void use_prefix_cache(std::shared_ptr<PrefixCache> cache);
 
   // Holds exactly these tokens afterwards; returns how many were in the cache already. Throws Error{invalid_argument|
   // context_full|cancelled|out_of_memory}.
@@ -96,6 +100,17 @@ class Session {
   void feed(std::span<const std::int32_t> tokens);
   // n_vocab scores after the last token. Throws Error{invalid_argument} if there are none.
   std::span<const float> logits();
+  // As set_prompt (without a prompt: goes on from the tokens held), but of the logits after the last token only those
+  // of `ids` are computed, in their order to `out`: the bits that logits() has there. Unless it has all of them
+  // already, logits() computes the last token again.
+  std::size_t logits_of(std::optional<std::span<const std::int32_t>> prompt, std::span<const std::int32_t> ids,
+                        std::span<float> out);
+  // Appends tokens; returns ln p(token | those before it) for each but the first `from` (and the very first of an empty
+  // session), without ever holding a row of logits. Neither chunks nor threads change the bits. On failure it holds the
+  // tokens that it held before. Throws Error{invalid_argument|context_full|cancelled|out_of_memory}; `cancel` is a
+  // second way to stop it.
+  std::vector<double> score(std::span<const std::int32_t> tokens, std::size_t from = 0,
+                            const std::atomic<bool>* cancel = nullptr);
   // Appends tokens; fn(position, logits) after each, in order; false stops: Error{cancelled}.
   void eval(std::span<const std::int32_t> tokens, const std::function<bool(std::size_t, std::span<const float>)>& fn);
   // Throws Error{invalid_argument} if it holds fewer.

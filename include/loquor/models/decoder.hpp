@@ -78,16 +78,25 @@ struct PassSegment {
   LogitsFor logits = LogitsFor::last;
 };
 
+// What of the head a pass computes, where that is not all of it for the rows whose logits are wanted. At most one is
+// not empty; neither is kept beyond begin().
+struct HeadChoice {
+  std::span<const std::int32_t> only;     // these entries of logits(i); the others are left undefined
+  std::span<const std::int32_t> targets;  // one for each row of logits wanted: logprobs(), and no logits
+};
+
 // A forward computation over a batch of segments, advanced in units (a layer or a slice of the head), so that a host
 // can spread one token over several frames. begin() ... advance() until done() ... logits(). Not thread-safe.
 class Decoder::Pass {
  public:
-  // Workspace for up to max_rows token rows and max_logits rows of logits at once; allocated here, nothing later.
-  Pass(std::shared_ptr<const Decoder> model, std::size_t max_rows, std::size_t max_logits, std::size_t max_context);
+  // Workspace for up to max_rows token rows and max_logits rows of logits, or max_scores of log probabilities, at once;
+  // allocated here, nothing later.
+  Pass(std::shared_ptr<const Decoder> model, std::size_t max_rows, std::size_t max_logits, std::size_t max_context,
+       std::size_t max_scores = 0);
   ~Pass();
 
   // Validates ids (Error{invalid_argument}) and room, reserves KV pages. On error nothing has changed.
-  void begin(std::span<const PassSegment> segments);
+  void begin(std::span<const PassSegment> segments, const HeadChoice& choice = {});
   // Runs the next unit; returns done(). After an exception the pass is reset and the sequences are as before begin().
   bool advance();
   bool done() const noexcept;
@@ -105,6 +114,8 @@ class Decoder::Pass {
   // The same with the maxima of its blocks, unless a segment asked for the logits of all its tokens.
   LogitsRow row(std::size_t i) const noexcept;
   std::size_t logits_rows() const noexcept;
+  // ln p(target) for each of the targets asked for, valid until the next begin().
+  std::span<const double> logprobs() const noexcept;
   std::size_t max_rows() const noexcept;
   std::size_t nbytes() const noexcept;
 

@@ -4,10 +4,10 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <vector>
 
 #include "loquor/core/context.hpp"
+#include "loquor/models/kv_page.hpp"
 #include "loquor/nn/kv_layout.hpp"
 
 namespace lq {
@@ -16,7 +16,8 @@ class KvSequence {
  public:
   static constexpr std::size_t kMaxTokens = std::size_t{1} << 31;
 
-  KvSequence(const Context& ctx, KvLayout layout) : ctx_(&ctx), layout_(layout) {}
+  // `wipe`: its pages are overwritten with zeros before their memory goes back.
+  KvSequence(const Context& ctx, KvLayout layout, bool wipe = false) : ctx_(&ctx), layout_(layout), wipe_(wipe) {}
 
   KvSequence(KvSequence&&) noexcept = default;
   KvSequence& operator=(KvSequence&&) noexcept = default;
@@ -34,20 +35,25 @@ class KvSequence {
   void truncate(std::size_t n) noexcept;
   // A sequence of the same committed positions that shares this one's pages. Throws Error{out_of_memory}.
   KvSequence fork() const;
+  // Puts a full page of another sequence, of this layout, in the place of page length() / kPageTokens, and declares its
+  // positions valid: they must be those of the same tokens. Not while positions are reserved. Strong guarantee. Throws
+  // Error{out_of_memory|limit}.
+  void adopt(KvPage page);
 
   std::byte* const* pages() const noexcept { return raw_.data(); }
   std::size_t page_count() const noexcept { return raw_.size(); }
   std::size_t nbytes() const noexcept { return raw_.size() * layout_.bytes_per_page(); }
-  bool page_shared(std::size_t i) const noexcept { return pages_[i].use_count() > 1; }
+  const KvPage& page(std::size_t i) const noexcept { return pages_[i]; }
+  bool page_shared(std::size_t i) const noexcept { return pages_[i].shared(); }
 
  private:
   KvSequence(const KvSequence&) = default;
-  std::shared_ptr<Storage> new_page(const std::byte* copy_of) const;
 
   const Context* ctx_;
   KvLayout layout_;
+  bool wipe_ = false;
   std::size_t length_ = 0;
-  std::vector<std::shared_ptr<Storage>> pages_;
+  std::vector<KvPage> pages_;
   std::vector<std::byte*> raw_;  // pages_[i]->data(), as the kernels want them
 };
 

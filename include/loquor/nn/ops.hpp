@@ -60,6 +60,8 @@ class PackedMatrix {
   Upcoming upcoming(std::size_t begin, std::size_t end) const noexcept {
     return {data() + begin * panel_bytes_, panel_bytes_, end - begin};
   }
+  // The rows of panels [begin, end) as a matrix, which borrows this one's bytes.
+  PackedMatrix panel_range(std::size_t begin, std::size_t end) const noexcept;
   // Row r widened to fp32: the embedding look-up of tied weights. dst (K).
   void row(const Context& ctx, std::size_t r, float* dst) const noexcept;
 
