@@ -1,10 +1,12 @@
 // A game loop at 60 frames a second that writes text on the side: each frame gives lq_session_step a budget of 2 ms on
 // one thread. Prints how long the steps and frames took, and by how much steps overran their budget.
-//   frame_loop [MODEL] [SECONDS] [BUDGET_US]
+//   frame_loop [MODEL] [SECONDS] [BUDGET_US] [--json]
+// --json prints the figures only, as one JSON document. Run it under `taskset -c 0` to see it on one core.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <iostream>
 #include <loquor.hpp>
 #include <thread>
@@ -33,9 +35,40 @@ void print_histogram(const std::vector<double>& values, double width, const char
                   bins[i], std::string(1 + bins[i] * 50 / most, '#').c_str());
 }
 
+// What a run is judged by; milliseconds.
+struct Figures {
+  std::size_t tokens;
+  double budget_us;
+  std::vector<double> steps, frames;
+
+  double over(double p) const {
+    std::vector<double> over;
+    for (const double s : steps) over.push_back(std::max(0.0, s - budget_us));
+    return percentile(over, p) / 1000;
+  }
+
+  void print_json() const {
+    std::printf(
+        "{\"frames\": %zu, \"tokens\": %zu, \"budget_ms\": %.3f, \"step_ms_p50\": %.4f, \"frame_ms_p999\": %.4f,\n",
+        frames.size(), tokens, budget_us / 1000, percentile(steps, 0.5) / 1000, percentile(frames, 0.999) / 1000);
+    std::printf(" \"over_ms\": {\"p50\": %.4f, \"p99\": %.4f, \"p999\": %.4f, \"most\": %.4f}}\n", over(0.5),
+                over(0.99), over(0.999), over(1));
+  }
+
+  void print() const {
+    std::printf("\n\n%zu tokens in %zu frames\n", tokens, frames.size());
+    print_histogram(frames, 2000, "frame time");
+    print_histogram(steps, 250, "time in lq_session_step");
+    std::printf("over the budget of %.2f ms by: p50 %.3f ms, p99 %.3f ms, p99.9 %.3f ms, most %.3f ms\n",
+                budget_us / 1000, over(0.5), over(0.99), over(0.999), over(1));
+  }
+};
+
 }  // namespace
 
 int main(int argc, char** argv) try {
+  const bool json = argc > 1 && std::strcmp(argv[argc - 1], "--json") == 0;
+  if (json) --argc;
   const double seconds = argc > 2 ? std::atof(argv[2]) : 10;
   const auto budget_us = static_cast<std::uint64_t>(argc > 3 ? std::atoi(argv[3]) : 2000);
   loquor::ContextOptions one_thread;
@@ -60,19 +93,13 @@ int main(int argc, char** argv) try {
     steps.push_back(Micros(Clock::now() - step_start).count());
     tokens += event.kind() == LQ_EVENT_TOKEN;
     idle = event.done();
-    std::cout << event.text() << std::flush;
+    if (!json) std::cout << event.text() << std::flush;
     // ... the game's own work would be here ...
     std::this_thread::sleep_until(next);
     frames.push_back(Micros(Clock::now() - frame_start).count());
   }
-  std::printf("\n\n%zu tokens in %zu frames\n", tokens, frames.size());
-  print_histogram(frames, 2000, "frame time");
-  print_histogram(steps, 250, "time in lq_session_step");
-  std::vector<double> over;
-  for (const double s : steps) over.push_back(std::max(0.0, s - static_cast<double>(budget_us)));
-  std::printf("over the budget of %.2f ms by: p50 %.3f ms, p99 %.3f ms, p99.9 %.3f ms, most %.3f ms\n",
-              static_cast<double>(budget_us) / 1000, percentile(over, 0.5) / 1000, percentile(over, 0.99) / 1000,
-              percentile(over, 0.999) / 1000, percentile(over, 1) / 1000);
+  const Figures figures{tokens, static_cast<double>(budget_us), steps, frames};
+  json ? figures.print_json() : figures.print();
   return tokens > 0 ? 0 : 1;
 } catch (const std::exception& e) {
   std::cerr << "frame_loop: " << e.what() << '\n';

@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 WORKER = pathlib.Path(__file__).with_name("worker.py")
 
@@ -32,9 +33,12 @@ class Worker:
 
     def __init__(self, engine, python, model, threads, cpus=(), variables=None, **options):
         self.name = engine
-        self.process = subprocess.Popen(
-            command(engine, python, model, threads, cpus, **options), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, env=environment(variables))
+        try:
+            self.process = subprocess.Popen(
+                command(engine, python, model, threads, cpus, **options), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True, env=environment(variables))
+        except OSError as e:
+            raise Absent(f"{engine}: {e}") from None
         self.info = self.read()
 
     def read(self):
@@ -46,8 +50,8 @@ class Worker:
             raise Absent(f"{self.name}: {error[-1] if error else 'ended without a word'}")
         return json.loads(line)
 
-    def ask(self, **job):
-        self.process.stdin.write(json.dumps(job) + "\n")
+    def ask(self, what, **job):
+        self.process.stdin.write(json.dumps({"what": what, **job}) + "\n")
         self.process.stdin.flush()
         return self.read()
 
@@ -57,3 +61,41 @@ class Worker:
             self.process.stdout.read()
             self.process.wait()
         self.process.stderr.close()
+
+
+def once(job, engine, python, model, threads, cpus=(), variables=None, **options):
+    """(what the job gave, milliseconds from starting the process to its answer)."""
+    cmd = command(engine, python, model, threads, cpus, once=job, **options)
+    start = time.perf_counter()
+    with subprocess.Popen(cmd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(variables)) as p:
+        line = p.stdout.readline()
+        took = time.perf_counter() - start
+        error = p.stderr.read().strip().splitlines()
+    if not line:
+        raise Absent(f"{engine}: {error[-1] if error else 'ended without a word'}")
+    return json.loads(line), took * 1e3
+
+
+def tool(build, name, *args, cpus=(), variables=None):
+    """What a program of the build tree prints, pinned."""
+    path = pathlib.Path(build) / "bin" / name
+    if not path.exists():
+        raise Absent(f"{path.name} is not built (cmake --build {pathlib.Path(build).name} --target {path.name})")
+    pin = (lambda: os.sched_setaffinity(0, set(cpus))) if cpus else None
+    run = subprocess.run([str(path), *map(str, args)], capture_output=True, text=True, env=environment(variables), preexec_fn=pin)
+    if run.returncode != 0:
+        raise Absent(f"{name}: {(run.stderr.strip().splitlines() or ['failed'])[-1]}")
+    return run.stdout
+
+
+def interleave(rounds, runs):
+    """{name: [value of each round]}: every round runs each of `runs` ({name: function}) once, the order turning. One round
+    before warms up and is not counted."""
+    names = list(runs)
+    got = {name: [] for name in names}
+    for r in range(-1, rounds):
+        for name in names if r % 2 == 0 else names[::-1]:
+            value = runs[name]()
+            if r >= 0:
+                got[name].append(value)
+    return got

@@ -126,7 +126,7 @@ def llama_parts(cache, model, ids, python, threads):
             path = kept(cache, "llama", prompt)
             if not path.exists():
                 worker = worker or Worker("llama.cpp", python, model, threads, ctx=512)
-                n_vocab = worker.ask(what="logits", tokens=prompt, path=scratch.name)
+                n_vocab = worker.ask("logits", tokens=prompt, path=scratch.name)
                 logits = np.fromfile(scratch.name, "<f4").reshape(len(prompt), n_vocab)
                 ref = np.load(kept(cache, "ref", prompt), mmap_mode="r")
                 np.savez(path, **compare(ref, logits, prompt))
