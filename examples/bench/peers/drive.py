@@ -76,6 +76,19 @@ def once(job, engine, python, model, threads, cpus=(), variables=None, **options
     return json.loads(line), took * 1e3
 
 
+def script(name, python, *args, cpus=()):
+    """The JSON that a script beside this file prints, pinned."""
+    pin = (lambda: os.sched_setaffinity(0, set(cpus))) if cpus else None
+    try:
+        run = subprocess.run([python or sys.executable, str(WORKER.with_name(name)), *map(str, args)], capture_output=True, text=True,
+                             env=environment(), preexec_fn=pin)
+    except OSError as e:
+        raise Absent(f"{name}: {e}") from None
+    if run.returncode != 0:
+        raise Absent(f"{name}: {(run.stderr.strip().splitlines() or ['failed'])[-1]}")
+    return json.loads(run.stdout)
+
+
 def tool(build, name, *args, cpus=(), variables=None):
     """What a program of the build tree prints, pinned."""
     path = pathlib.Path(build) / "bin" / name

@@ -67,7 +67,3 @@ def stamp():
     """Goes with every figure that is kept."""
     return {"cpu": cpu_name(), "date": datetime.date.today().isoformat(), "commit": commit()}
 
-
-def bench_tokens(n, seed=0, vocab=40000):
-    """n token ids that all engines get: fixed, ordinary (no control tokens), not repeating."""
-    return [100 + ((i + 1000 * seed) * 7919 + 13) % (vocab - 200) for i in range(n)]

@@ -41,6 +41,7 @@ class LlamaCpp:
         self.c = lib.llama_init_from_model(self.m, cp)
         if not self.c:
             raise RuntimeError("llama.cpp makes no context")
+        self.greedy = None
         self.memory = lib.llama_get_memory(self.c)
         self.vocab = lib.llama_model_get_vocab(self.m)
         self.n_vocab = lib.llama_vocab_n_tokens(self.vocab)
@@ -77,7 +78,9 @@ class LlamaCpp:
         return chain
 
     def argmax(self):
-        return self.lib.llama_sampler_sample(self.chain(self.lib.llama_sampler_init_greedy()), self.c, -1)
+        if not self.greedy:
+            self.greedy = self.chain(self.lib.llama_sampler_init_greedy())
+        return self.lib.llama_sampler_sample(self.greedy, self.c, -1)
 
     def first_token(self, text):
         self.eval(self.tokenize(text))

@@ -12,8 +12,7 @@ class Loquor:
         self.session = self.model.session(ctx=ctx)
 
     def version(self):
-        native = self.model._native_or_self() if hasattr(self.model, "_native_or_self") else self.model
-        return {"name": "Loquor", "version": self.lib.__version__, "build": getattr(native, "isa", "")}
+        return {"name": "Loquor", "version": self.lib.__version__, "build": self.model.isa}
 
     def rewind(self, n):
         self.session.rewind(n)

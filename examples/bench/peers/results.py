@@ -1,4 +1,4 @@
-"""The figures that are kept: a JSON list of entries, one for each row, file, instruction set, part and CPU.
+"""The figures that are kept: a JSON list of entries, one for each part of a row, file, instruction set and CPU.
 
 An entry: row, file, isa, part, what, peer, unit, ours, theirs, ratio (times better than the peer, median of the rounds'
 ratios), ratio_min, ratio_max, score (what gate and aim are about), kind ("ratio", "fraction", "at most", "kept"), gate, aim, rounds,
@@ -11,7 +11,7 @@ import statistics
 
 from . import env
 
-KEY = ("cpu", "row", "file", "isa", "part")
+KEY = ("cpu", "row", "file", "isa")  # all parts of a row are measured together
 
 
 def load(path):

@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # 32 tokens of SmolLM2's vocabulary
 PROMPT = ("You are a helpful assistant. Answer briefly and plainly. Why do the leaves of many trees turn red and yellow in "
-          "autumn before they all fall down?")
+          "autumn before they all fall down to earth?")
 
 
 def bench_tokens(n, seed=0):
