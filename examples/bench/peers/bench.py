@@ -34,8 +34,9 @@ class Bench:
             cmd = [self.args.loquor_python, "-c", code, self.args.model, str(part), name]
         else:
             cmd = [sys.executable, str(env.BENCH / "random_gguf.py")]
-            cmd += ["tiny-qwen2", str(part), "--vocab", str(pathlib.Path(self.args.data) / "tokenizers/ggml-vocab-qwen2.gguf"),
-                    "--type", "Q8_0"] if name == "152k" else [name, str(part), "--type", "Q4_0", "--head", "Q8_0"]
+            cmd += [name, str(part), "--type", "Q4_0", "--head", "Q8_0"]
+            vocab = {"qwen2.5-0.5b": "qwen2", "tiny-152k": "qwen2", "llama-3.2-1b": "llama-bpe"}[name]
+            cmd += ["--vocab", str(pathlib.Path(self.args.data) / f"tokenizers/ggml-vocab-{vocab}.gguf")]
         run = subprocess.run(cmd, capture_output=True, text=True)
         if run.returncode != 0:
             raise Absent(f"{name} could not be made: {(run.stderr.strip().splitlines() or ['?'])[-1]}")

@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import time
 
 WORKER = pathlib.Path(__file__).with_name("worker.py")
@@ -32,12 +33,13 @@ class Worker:
     """One JSON line in, one out. The process is ended by close()."""
 
     def __init__(self, engine, python, model, threads, cpus=(), variables=None, **options):
-        self.name = engine
+        self.name, self.errors = engine, tempfile.TemporaryFile("w+")  # not a pipe: nobody reads one that fills up
         try:
             self.process = subprocess.Popen(
                 command(engine, python, model, threads, cpus, **options), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, text=True, env=environment(variables))
+                stderr=self.errors, text=True, env=environment(variables))
         except OSError as e:
+            self.errors.close()
             raise Absent(f"{engine}: {e}") from None
         self.info = self.read()
 
@@ -45,8 +47,11 @@ class Worker:
         line = self.process.stdout.readline()
         if not line:
             self.process.stdin.close()
-            error = self.process.stderr.read().strip().splitlines()
+            self.process.stdout.close()
             self.process.wait()
+            self.errors.seek(0)
+            error = self.errors.read().strip().splitlines()
+            self.errors.close()
             raise Absent(f"{self.name}: {error[-1] if error else 'ended without a word'}")
         return json.loads(line)
 
@@ -59,8 +64,9 @@ class Worker:
         if self.process.poll() is None:
             self.process.stdin.close()
             self.process.stdout.read()
+            self.process.stdout.close()
             self.process.wait()
-        self.process.stderr.close()
+        self.errors.close()
 
 
 def once(job, engine, python, model, threads, cpus=(), variables=None, **options):

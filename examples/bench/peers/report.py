@@ -1,7 +1,7 @@
 """docs/benchmarks.md and docs/benchmarks.png from the entries that are kept. No figure comes from anywhere else."""
 
 from . import results
-from .rows import WHAT
+from .results import WHAT
 
 HEAD = """# Benchmarks
 
@@ -120,20 +120,26 @@ def versions(entries):
     return "\n".join(lines)
 
 
+def when(rows):
+    dates, commits = sorted({e["date"] for e in rows}), sorted({e["commit"] for e in rows})
+    rounds = [e["rounds"] for e in rows if e["row"] in ("D1", "D2", "P1", "P2", "B1") and "rounds" in e]
+    text = f"Measured {' to '.join(dict.fromkeys([dates[0], dates[-1]]))} at commit {', '.join(commits)}" if rows else ""
+    return text + (f"; at least {min(rounds)} rounds for speed." if rounds else ".")
+
+
 def machine(cpu, entries):
     """All that was measured on one kind of CPU."""
     roof = [e for e in entries if e["row"] == "roofline"]
     rows = sorted((e for e in entries if e["row"] in ORDER), key=lambda e: ORDER[e["row"]])
-    dates, commits = sorted({e["date"] for e in rows}), sorted({e["commit"] for e in rows})
-    out = [f"## {cpu}", f"Two threads on two pinned cores. Measured {' to '.join(dict.fromkeys([dates[0], dates[-1]]))} at commit "
-           f"{', '.join(commits)}; at least {min(e.get('rounds', 99) for e in rows if e['row'] in ('D1', 'D2', 'P1', 'B1')) if rows else 0} rounds for speed." if rows else ""]
-    for (file, isa), group in sorted(grouped(rows, ("file", "isa")).items(), key=lambda kv: (kv[0][1] == "avx2", list(TITLES).index(kv[0][0]))):
+    out = [f"## {cpu}", f"Two threads on two pinned cores. {when(rows)}"]
+    tables = grouped(rows, ("file", "isa"))
+    for file, isa in sorted(tables, key=lambda k: (k[1] == "avx2", list(TITLES).index(k[0]))):
         title = TITLES[file] + (f": {ISAS[isa]}" if isa in ISAS else f" ({isa})")
-        out += [f"### {title}", table(group), notes(group)]
+        out += [f"### {title}", table(tables[file, isa]), notes(tables[file, isa])]
     if roof:
         out += ["### The roofline", "All threads at once; the best of several loops each (`examples/bench/roofline.cpp`). Decode reads the "
-                "file's matrices once a token; prefill does two operations for each weight of the layers and token.",
-                "\n\n".join(f"{isa}:\n\n{roofline_table(group)}" for (isa,), group in grouped(roof, ("isa",)).items()), fractions(rows, roof)]
+                "file's matrices once a token; prefill does two operations for each weight of the layers and token."]
+        out += [f"{isa}:\n\n{roofline_table(group)}" for (isa,), group in grouped(roof, ("isa",)).items()] + [fractions(rows, roof)]
     out += ["### Versions", versions(rows)]
     return "\n\n".join(part for part in out if part)
 

@@ -11,6 +11,13 @@ import statistics
 
 from . import env
 
+# The rows of the table, in its order.
+WHAT = {
+    "D1": "decode, depth 0, batch 1", "D2": "decode, depth 512 and 2048", "D4": "fraction of B in D1", "P1": "prefill 512, same file",
+    "P2": "prefill 512, llama.cpp's best file", "O1": "prefill ~450 and decode", "B1": "batch-8 decode, all tokens",
+    "T1": "first token, cold process", "S1": "sampling", "K1": "tokenizer", "X1": "peak RSS, 2k context chat",
+    "X2": "speed kept beside a busy thread", "X3": "frame loop, 2 ms budget", "Q1": "quality against fp32",
+}
 KEY = ("cpu", "row", "file", "isa")  # all parts of a row are measured together
 
 

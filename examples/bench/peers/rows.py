@@ -2,13 +2,8 @@
 
 from . import results, rows_peers, rows_speed, rows_system
 from .drive import Absent
+from .results import WHAT
 
-WHAT = {
-    "D1": "decode, depth 0, batch 1", "D2": "decode, depth 512 and 2048", "D4": "fraction of B in D1", "P1": "prefill 512, same file",
-    "P2": "prefill 512, llama.cpp's best file", "O1": "prefill ~450 and decode", "B1": "batch-8 decode, all tokens",
-    "T1": "first token, cold process", "S1": "sampling", "K1": "tokenizer", "X1": "peak RSS, 2k context chat",
-    "X2": "speed kept beside a busy thread", "X3": "frame loop, 2 ms budget", "Q1": "quality against fp32",
-}
 # The model's own file on the CPU's best instruction set.
 MAIN = {
     "D1": rows_speed.decode_0, "D2": rows_speed.decode_deep, "D4": rows_speed.fraction_of_memory, "P1": rows_speed.prefill,

@@ -91,10 +91,15 @@ def neighbour(b):
     return out
 
 
-def frame_loop(b, seconds=60, budget_us=2000):
-    out = json.loads(b.tool("frame_loop", b.args.model, seconds, budget_us, "--json", cpus=b.args.pin[:1]))
+def frame_loop(b, seconds=45, budget_us=2000):
+    """Beside it the same loop with a step that only watches the clock: what the machine itself adds."""
+    def run(*more):
+        return json.loads(b.tool("frame_loop", b.args.model, seconds, budget_us, *more, "--json", cpus=b.args.pin[:1]))
+
+    out, control = run(), run("--control")
     over = out["over_ms"]
-    note = (f"{out['frames']} frames, {out['tokens']} tokens; p50 {over['p50']:.3f}, p99 {over['p99']:.3f}, "
-            f"most {over['most']:.3f} ms; the p99.9 of the frame's own time {out['frame_ms_p999']:.2f} ms")
+    clock = control["over_ms"]
+    note = (f"{out['frames']} frames, {out['tokens']} tokens; over by p99 {over['p99']:.3f}, most {over['most']:.3f} ms; a step that only "
+            f"watches the clock on this machine: p99 {clock['p99']:.3f}, p99.9 {clock['p999']:.3f}, most {clock['most']:.3f} ms")
     return [results.entry("X3", "", "frame loop, 2 ms budget, one core: p99.9 over the budget", "ms", [over["p999"]], kind="at most",
                           peer="none has it", gate=0.5, aim=0.2, note=note, **b.base())]

@@ -66,8 +66,8 @@ def libraries(path):
         out["tokenizers"] = str(e)
     try:
         tik, to_id = build_tiktoken(path)
-        out["tiktoken"] = (lambda t: [to_id.get(i, -1) for i in tik.encode_ordinary(t)], lambda t: tik.encode_to_numpy(t, disallowed_special=()),
-                           "encode_to_numpy")
+        out["tiktoken"] = (lambda t: [to_id.get(i, -1) for i in tik.encode_ordinary(t)],
+                           lambda t: tik.encode_to_numpy(t, disallowed_special=()), "encode_to_numpy")
     except ImportError as e:
         out["tiktoken"] = str(e)
     return out

@@ -88,9 +88,9 @@ class Jobs:
         self.held = 0
         return self.engine.decode_batch(n_seq, n)
 
-    def sampling(self, reps, spread, seed):
+    def sampling(self, reps):
         self.held = 0
-        return {"us": self.engine.sampling_us(reps, spread, seed), "vocab": self.engine.n_vocab}
+        return {"us": self.engine.sampling_us(reps), "vocab": self.engine.n_vocab}
 
     def greedy(self, n):
         """The greedy continuation of the prompt."""
@@ -119,12 +119,11 @@ class Jobs:
 
     def rss(self):
         """Peak resident MiB of a process that held a conversation of 1,900 tokens in a context of 2,048."""
-        import resource
-
         self.prefill(1800)
         for t in bench_tokens(100, 1):
             self.engine.eval([t])
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        with open("/proc/self/status") as f:  # getrusage() would count the parent's pages from before exec
+            return next(int(line.split()[1]) / 1024 for line in f if line.startswith("VmHWM"))
 
 
 def main():
