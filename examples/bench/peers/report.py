@@ -34,6 +34,8 @@ TITLES = {"Q4_1": "SmolLM2-135M-Instruct, Q4_1", "Q4_0": "SmolLM2-135M-Instruct,
           "F16": "SmolLM2-135M-Instruct, F16", "qwen2.5-0.5b": "Qwen2.5-0.5B shape, random weights, Q4_0 (head Q8_0)",
           "llama-3.2-1b": "Llama-3.2-1B shape, random weights, Q4_0 (head Q8_0)"}
 ISAS = {"avx2": "Loquor with `LQ_FORCE_ISA=avx2`, llama.cpp built without AVX-512"}
+ROOFLINE = {"read96": "B, read bandwidth over 96 MB", "read2048": "read bandwidth over 2 GB", "int8": "int8 peak",
+            "fp32": "fp32 peak", "bf16": "bf16 peak"}
 ORDER = {row: i for i, row in enumerate(WHAT)}
 
 
@@ -63,6 +65,8 @@ def ratio(e):
 def table_row(e):
     if e.get("ours") is None:
         return f"| {e['row']} | {e['what']} | not measured: {e['missing']} | | {e.get('peer', '')} | | | | |"
+    if e["row"] == "roofline":
+        return f"| | {ROOFLINE[e['part']]} | {number(e['ours'])} {e['unit']} | {e['note']} | | | | |"
     peer = f"{number(e['theirs'])} ({e['peer']})" if e.get("theirs") is not None else f"({e['peer']}) {e.get('missing') or ''}"
     return (f"| {e['row']} | {e['what']} | {number(e['ours'])} {e['unit']} | {peer.strip()} | {ratio(e)} | {limit(e, 'gate')} | "
             f"{limit(e, 'aim')} | {results.verdict(e)} |")
@@ -79,10 +83,8 @@ def notes(entries):
 
 def roofline_table(roof):
     lines = ["| | measured | how |", "|---|---|---|"]
-    names = {"read96": "B, read bandwidth over 96 MB", "read2048": "read bandwidth over 2 GB", "int8": "int8 peak", "fp32": "fp32 peak",
-             "bf16": "bf16 peak"}
     for e in roof:
-        lines.append(f"| {names[e['part']]} | {number(e['ours'])} {e['unit']} | {e['note']} |")
+        lines.append(f"| {ROOFLINE[e['part']]} | {number(e['ours'])} {e['unit']} | {e['note']} |")
     return "\n".join(lines)
 
 

@@ -136,7 +136,8 @@ def kl(b, file="Q4_1"):
     mean = {**results.entry("Q1", "KL", "mean KL to fp32", "", [ours["mean_kl"]], kind="at most", gate=1.2, note=note, **more)}
     mean["score"] = found.get("kl_ratio")
     note = f"{ours['ppl']:.3f}, fp32 {ours['ppl_ref']:.3f}" + (f", llama.cpp {theirs['ppl']:.3f}" if theirs else "")
-    ppl = results.entry("Q1", "perplexity", "perplexity over fp32's", "", [ours["ppl_over_ref"]], kind="at most", gate=1.005, note=note, **more)
+    ppl = results.entry("Q1", "perplexity", "perplexity over fp32's", "", [ours["ppl_over_ref"]], kind="at most", gate=1.005,
+                        note=note, **more)
     if theirs:
         mean["theirs"], ppl["theirs"] = theirs["mean_kl"], theirs["ppl_over_ref"]
     return [mean, ppl]
