@@ -1,7 +1,6 @@
 // How fast the tokenizer is: bench_tokenizer MODEL.gguf TEXT... [--reps N]
 // For each text one line of JSON: bytes, tokens, MB/s of the first call and of the best of N, one thread, text in
-// memory; the first line says how long building the tokenizer took. compare_tokenizers.py sets the same beside other
-// libraries.
+// memory; the first line says how long building the tokenizer took. `compare --rows K1` sets other libraries beside it.
 #include <algorithm>
 #include <charconv>
 #include <chrono>

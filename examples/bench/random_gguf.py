@@ -30,6 +30,8 @@ PRESETS = {
                          vocab=TOKENIZERS / "ggml-vocab-llama-bpe.gguf"),
     "smollm2-135m": dict(arch="llama", layers=30, width=576, heads=9, kv_heads=3, head_dim=64, ff=1536, context=8192,
                          base=1e5, eps=1e-5, tied=True, vocab=SMOLLM2),
+    "tiny-152k": dict(arch="qwen2", layers=1, width=64, heads=2, kv_heads=1, head_dim=32, ff=96, context=2048,  # for sampling
+                      base=1e6, eps=1e-6, tied=True, vocab=TOKENIZERS / "ggml-vocab-qwen2.gguf"),
     "tiny-qwen2": dict(arch="qwen2", layers=2, width=64, heads=4, kv_heads=2, head_dim=32, ff=96, context=512,
                        base=1e6, eps=1e-6, tied=True, vocab="bytes"),
     "tiny-llama3": dict(arch="llama", layers=2, width=64, heads=4, kv_heads=2, head_dim=32, ff=96, context=512,
