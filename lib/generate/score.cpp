@@ -43,7 +43,7 @@ void compute_only(Session::Impl& s, std::span<const std::int32_t> ids, std::span
     }
     return;
   }
-  for (std::size_t i = 0; i < ids.size(); ++i) out[i] = s.logits[static_cast<std::size_t>(ids[i])];
+  for (std::size_t i = 0; i < ids.size(); ++i) out[i] = s.logits.values[static_cast<std::size_t>(ids[i])];
 }
 
 }  // namespace
@@ -84,7 +84,7 @@ std::vector<double> Session::score(std::span<const std::int32_t> more, std::size
   scores.reserve(total - first);
   s.reserve_tokens(more.size());
   if (s.ready() && first == old) {
-    scores.push_back(log_softmax_at(s.model->context()->kernels(), s.logits, more[0]));
+    scores.push_back(log_softmax_at(s.model->context()->kernels(), s.logits.values, more[0]));
   }
   const std::size_t silent = first - 1 + scores.size();  // positions before the first row that scores
   s.abandon();

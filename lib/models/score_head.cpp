@@ -14,9 +14,8 @@ constexpr unsigned kThreadsPerSlice = 8;  // matmul hands out pieces of four pan
 }  // namespace
 
 void LogSumExp::add(const KernelTable& kernels, const float* logits, std::size_t n) noexcept {
-  float top;
-  double sum;
-  kernels.max_sumexp(logits, n, &top, &sum);
+  const float top = logits[kernels.argmax(logits, n)];
+  const double sum = kernels.sum_exp(logits, n, top);
   const double m = std::max(max_, static_cast<double>(top));
   sum_ = sum_ * std::exp(max_ - m) + sum * std::exp(static_cast<double>(top) - m);
   max_ = m;
