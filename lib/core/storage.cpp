@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "loquor/core/config.hpp"
+#include "loquor/core/pages.hpp"
 #include "loquor/core/status.hpp"
 
 namespace lq {
@@ -49,11 +50,15 @@ std::size_t regular_file_size(const FileDescriptor& fd, const std::string& path)
 }
 
 void* default_allocate(void*, std::size_t bytes, std::size_t alignment) {
+  if (is_large(bytes)) return map_pages(bytes, alignment);
   const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
   return rounded < bytes ? nullptr : std::aligned_alloc(alignment, rounded);
 }
 
-void default_release(void*, void* ptr, std::size_t, std::size_t) { std::free(ptr); }
+void default_release(void*, void* ptr, std::size_t bytes, std::size_t) {
+  if (is_large(bytes)) return unmap_pages(ptr, bytes);
+  std::free(ptr);
+}
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 

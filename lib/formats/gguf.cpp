@@ -424,8 +424,8 @@ const GgufTensor* GgufFile::find_tensor(std::string_view name) const noexcept {
   return find_sorted(tensors_, by_name_, name_of, name);
 }
 
-void GgufFile::drop_pages(const GgufTensor& tensor) const noexcept {
-  storage_->drop_pages(static_cast<std::size_t>(tensor.data - storage_->data()), tensor.nbytes);
+void GgufFile::drop_pages(std::span<const std::byte> bytes) const noexcept {
+  storage_->drop_pages(static_cast<std::size_t>(bytes.data() - storage_->data()), bytes.size());
 }
 
 }  // namespace lq

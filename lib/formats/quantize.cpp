@@ -230,7 +230,7 @@ QuantizeResult Quantizer::run(const std::string& target) {
       copy(t);
     else
       convert(t, types_[i]);
-    file_.drop_pages(t);
+    file_.drop_pages({t.data, t.nbytes});
   }
   check_cancel();
   writer_.commit();

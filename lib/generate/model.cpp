@@ -57,14 +57,18 @@ std::shared_ptr<const Model> Model::finish(std::shared_ptr<const Context> ctx, G
                                            const ModelOptions& options, std::chrono::steady_clock::time_point begin) {
   LQ_CHECK(ctx, Code::invalid_argument, "model: the context is null");
   auto impl = std::make_unique<Impl>(std::move(ctx), std::move(file));
-  impl->tokenizer = Tokenizer::create(read_tokenizer(impl->file));
   impl->chat_template = read_template(impl->file);
-  if (!options.vocab_only && !impl->file.tensors().empty()) {
-    impl->decoder = Decoder::load(impl->context, impl->file, options);
+  const auto make_tokenizer = [&] { impl->tokenizer = Tokenizer::create(read_tokenizer(impl->file)); };
+  if (options.vocab_only || impl->file.tensors().empty()) {
+    make_tokenizer();
+  } else {
+    impl->decoder = Decoder::load(impl->context, impl->file, options, make_tokenizer);
     LQ_CHECK(impl->decoder->spec().n_vocab >= impl->tokenizer->vocab_size(), Code::bad_file, "'", impl->file.name(),
              "': the vocabulary has ", impl->tokenizer->vocab_size(), " tokens, the weights only ",
              impl->decoder->spec().n_vocab);
   }
+  // What is left in memory of the file (its header, and pages that came in beside those asked for) goes too.
+  impl->file.drop_pages(impl->file.storage()->bytes());
   impl->load_ms = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
   return std::shared_ptr<const Model>(new Model(std::move(impl)));
 }

@@ -9,14 +9,14 @@ Decoder::Decoder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Decoder::~Decoder() = default;
 
 std::shared_ptr<const Decoder> Decoder::load(std::shared_ptr<const Context> ctx, const GgufFile& file,
-                                             const LoadOptions& options) {
+                                             const LoadOptions& options, const std::function<void()>& beside) {
   LQ_CHECK(ctx, Code::invalid_argument, "model: no context");
   try {
     const WeightPlan plan = plan_weights(file);
     auto impl = std::make_unique<Impl>();
     impl->spec = plan.spec;
     impl->compute = options.compute;
-    impl->weights = load_weights(*ctx, file, plan, options, &impl->fingerprint);
+    impl->weights = load_weights(*ctx, file, plan, options, beside, &impl->fingerprint);
     impl->ctx = std::move(ctx);
     return std::shared_ptr<const Decoder>(new Decoder(std::move(impl)));
   } catch (const std::bad_alloc&) {

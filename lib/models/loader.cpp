@@ -1,10 +1,13 @@
-// Packs the tensors of a plan, one at a time on all threads, giving back the file's pages as it goes.
+// Lays out the weights of a plan in one block of memory, reads the small tensors and has the matrices packed.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
+#include <utility>
 
 #include "loquor/core/half.hpp"
 #include "loquor/core/status.hpp"
+#include "packer.hpp"
 #include "weights.hpp"
 
 namespace lq {
@@ -62,88 +65,67 @@ void widen(const GgufTensor& t, float* dst) {
 class Loader {
  public:
   Loader(const Context& ctx, const GgufFile& file, const WeightPlan& plan, const LoadOptions& options)
-      : ctx_(ctx), file_(file), plan_(plan), options_(options), total_(std::max<std::size_t>(plan.nbytes(), 1)) {}
+      : ctx_(ctx), plan_(plan), packer_(ctx, file, options) {}
 
-  Weights run();
+  Weights run(const std::function<void()>& beside);
   std::uint64_t fingerprint() const noexcept { return hash_.value(); }
 
  private:
-  // Mapped pages are dropped once this much has been read: each drop interrupts the other threads.
-  static constexpr std::size_t kDropBytes = std::size_t{8} << 20;
-
   void note(const GgufTensor& t);
-  void report(std::size_t bytes);
-  void poll() const;
-  void drop();
   const float* vector(const GgufTensor& t);
   const float* bias(const LinearPlan& plan);
+  void read_bias(const LinearPlan& plan, float* dst);
+  PackedMatrix matrix(std::span<const PackedMatrix::Source> sources, std::size_t cols, PackedMatrix::Order order);
   PackedMatrix matrix(const GgufTensor& t);
   Linear linear(const LinearPlan& plan);
   void rope(Weights& w);
   void hash_spec();
+  float* take_floats(std::size_t n) noexcept { return std::exchange(floats_, floats_ + (n + 15) / 16 * 16); }
 
   const Context& ctx_;
-  const GgufFile& file_;
   const WeightPlan& plan_;
-  const LoadOptions& options_;
-  std::size_t total_, done_ = 0, pending_drop_ = 0, float_used_ = 0;
-  std::vector<const GgufTensor*> to_drop_;
-  float* floats_ = nullptr;
+  Packer packer_;
+  float* floats_ = nullptr;      // the next one that is free
+  std::byte* packed_ = nullptr;  // likewise
+  std::vector<PanelRun> runs_;
+  // What reads the file: done by one thread, in this order, while the others pack.
+  std::vector<std::function<void()>> small_;
   Hash hash_;
 };
 
-void Loader::poll() const {
-  if (options_.cancel && options_.cancel->load(std::memory_order_relaxed))
-    fail(Code::cancelled, "model: loading was cancelled");
-}
-
 // Its directory entry and three samples of its data go into the fingerprint.
 void Loader::note(const GgufTensor& t) {
-  hash_.add(t.name);
-  hash_.add(static_cast<std::uint64_t>(t.type));
-  for (std::size_t i = 0; i < t.shape.rank(); ++i) hash_.add(t.shape[i]);
-  const std::size_t sample = std::min<std::size_t>(t.nbytes, 256);
-  for (std::size_t at : {std::size_t{0}, (t.nbytes - sample) / 2, t.nbytes - sample}) hash_.add(t.data + at, sample);
-  to_drop_.push_back(&t);
-  pending_drop_ += t.nbytes;
-}
-
-void Loader::drop() {
-  for (const GgufTensor* t : to_drop_) file_.drop_pages(*t);
-  to_drop_.clear();
-  pending_drop_ = 0;
-}
-
-void Loader::report(std::size_t bytes) {
-  done_ += bytes;
-  if (pending_drop_ >= kDropBytes) drop();
-  if (options_.progress &&
-      !options_.progress(static_cast<float>(static_cast<double>(done_) / static_cast<double>(total_))))
-    fail(Code::cancelled, "model: loading was stopped by the progress callback");
-  poll();
+  small_.push_back([this, &t] {
+    hash_.add(t.name);
+    hash_.add(static_cast<std::uint64_t>(t.type));
+    for (std::size_t i = 0; i < t.shape.rank(); ++i) hash_.add(t.shape[i]);
+    const std::size_t sample = std::min<std::size_t>(t.nbytes, 256);
+    for (std::size_t at : {std::size_t{0}, (t.nbytes - sample) / 2, t.nbytes - sample}) hash_.add(t.data + at, sample);
+  });
 }
 
 const float* Loader::vector(const GgufTensor& t) {
-  float* dst = floats_ + float_used_;
-  const std::size_t n = t.shape.count();
+  float* dst = take_floats(t.shape.count());
   note(t);
-  widen(t, dst);
-  float_used_ += (n + 15) / 16 * 16;
+  small_.push_back([&t, dst] { widen(t, dst); });
+  return dst;
+}
+
+const float* Loader::bias(const LinearPlan& plan) {
+  if (plan.biases.empty()) return nullptr;
+  float* dst = take_floats(plan.rows);
+  for (const GgufTensor* b : plan.biases)
+    if (b) note(*b);
+  small_.push_back([this, &plan, dst] { read_bias(plan, dst); });
   return dst;
 }
 
 // The biases of all sources in the order of the output's columns; zero where a source has none.
-const float* Loader::bias(const LinearPlan& plan) {
-  if (plan.biases.empty()) return nullptr;
-  float* dst = floats_ + float_used_;
-  float_used_ += (plan.rows + 15) / 16 * 16;
+void Loader::read_bias(const LinearPlan& plan, float* dst) {
   std::vector<float> all(plan.rows, 0.0f);
   std::size_t at = 0;
   for (std::size_t i = 0; i < plan.sources.size(); ++i) {
-    if (plan.biases[i]) {
-      note(*plan.biases[i]);
-      widen(*plan.biases[i], all.data() + at);
-    }
+    if (plan.biases[i]) widen(*plan.biases[i], all.data() + at);
     at += plan.sources[i]->shape[0];
   }
   const std::size_t half = plan.rows / 2;
@@ -151,16 +133,19 @@ const float* Loader::bias(const LinearPlan& plan) {
     const std::size_t panel = c / 16;
     dst[c] = plan.interleaved ? all[panel % 2 * half + panel / 2 * 16 + c % 16] : all[c];
   }
-  return dst;
+}
+
+PackedMatrix Loader::matrix(std::span<const PackedMatrix::Source> sources, std::size_t cols,
+                            PackedMatrix::Order order) {
+  PackedMatrix m = PackedMatrix::place(sources, cols, order, packed_, runs_);
+  packed_ += packed_size(m.dtype(), m.rows(), m.cols());
+  return m;
 }
 
 PackedMatrix Loader::matrix(const GgufTensor& t) {
-  poll();
   note(t);
   const PackedMatrix::Source source{t.type, t.data, t.shape[0]};
-  PackedMatrix m = PackedMatrix::pack(ctx_, {&source, 1}, t.shape[1]);
-  report(m.nbytes());
-  return m;
+  return matrix({&source, 1}, t.shape[1], PackedMatrix::Order::concatenate);
 }
 
 Linear Loader::linear(const LinearPlan& plan) {
@@ -171,15 +156,13 @@ Linear Loader::linear(const LinearPlan& plan) {
     for (const GgufTensor* t : plan.sources) out.parts.push_back(matrix(*t));
     return out;
   }
-  poll();
   std::vector<PackedMatrix::Source> sources;
   for (const GgufTensor* t : plan.sources) {
     note(*t);
     sources.push_back({t->type, t->data, t->shape[0]});
   }
-  out.parts.push_back(PackedMatrix::pack(
-      ctx_, sources, plan.cols, plan.interleaved ? PackedMatrix::Order::interleave : PackedMatrix::Order::concatenate));
-  report(out.parts[0].nbytes());
+  out.parts.push_back(matrix(sources, plan.cols,
+                             plan.interleaved ? PackedMatrix::Order::interleave : PackedMatrix::Order::concatenate));
   return out;
 }
 
@@ -187,10 +170,7 @@ Linear Loader::linear(const LinearPlan& plan) {
 void Loader::rope(Weights& w) {
   const std::size_t half = plan_.spec.rope_dim / 2;
   std::vector<float> factors(half, 1.0f);
-  if (plan_.rope_factors) {
-    note(*plan_.rope_factors);
-    widen(*plan_.rope_factors, factors.data());
-  }
+  if (plan_.rope_factors) widen(*plan_.rope_factors, factors.data());
   for (std::size_t i = 0; i < half; ++i) {
     LQ_CHECK(std::isfinite(factors[i]) && factors[i] > 0, Code::bad_file, "model: tensor '", plan_.rope_factors->name,
              "' has the factor ", factors[i], " at ", i);
@@ -210,14 +190,16 @@ void Loader::hash_spec() {
     hash_.add(std::bit_cast<std::uint64_t>(v));
 }
 
-Weights Loader::run() {
-  poll();
+Weights Loader::run(const std::function<void()>& beside) {
   hash_spec();
   Weights w;
   w.floats = ctx_.allocate(plan_.float_count * sizeof(float));
+  w.packed = ctx_.allocate(plan_.packed_bytes, true);
   floats_ = reinterpret_cast<float*>(w.floats.data());
+  packed_ = w.packed.data();
   w.final_norm = vector(*plan_.final_norm);
-  rope(w);
+  if (plan_.rope_factors) note(*plan_.rope_factors);
+  small_.push_back([&] { rope(w); });
   w.embedding = matrix(*plan_.embedding);
   if (plan_.head) w.head = matrix(*plan_.head);
   w.layers.reserve(plan_.layers.size());
@@ -230,18 +212,24 @@ Weights Loader::run() {
     layer.gate_up = linear(p.gate_up);
     layer.down = linear(p.down);
   }
-  drop();
+  const std::function<void()> read_small = [this] {
+    for (const auto& step : small_) step();
+  };
+  std::vector<std::function<void()>> tasks;
+  if (beside) tasks.push_back(beside);
+  tasks.push_back(read_small);
+  packer_.run(std::move(runs_), tasks);
   return w;
 }
 
 }  // namespace
 
 Weights load_weights(const Context& ctx, const GgufFile& file, const WeightPlan& plan, const LoadOptions& options,
-                     std::uint64_t* fingerprint) {
+                     const std::function<void()>& beside, std::uint64_t* fingerprint) {
   LQ_CHECK(options.memory_cap == 0 || plan.nbytes() <= options.memory_cap, Code::out_of_memory,
            "model: the weights need ", plan.nbytes(), " bytes, over the cap of ", options.memory_cap);
   Loader loader(ctx, file, plan, options);
-  Weights weights = loader.run();
+  Weights weights = loader.run(beside);
   *fingerprint = loader.fingerprint();
   return weights;
 }

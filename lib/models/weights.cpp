@@ -21,6 +21,10 @@ std::size_t Linear::nbytes() const noexcept {
   return n;
 }
 
+std::size_t packed_size(DType type, std::size_t rows, std::size_t cols) noexcept {
+  return (PackedMatrix::packed_bytes(type, rows, cols) + kAlignment - 1) / kAlignment * kAlignment;
+}
+
 namespace {
 
 bool is_plain_float(DType t) noexcept { return t == DType::F32 || t == DType::F16 || t == DType::BF16; }
@@ -71,7 +75,7 @@ class Planner {
 
  private:
   void add_packed(DType type, std::size_t rows, std::size_t cols) {
-    plan_.packed_bytes += PackedMatrix::packed_bytes(type, rows, cols);
+    plan_.packed_bytes += packed_size(type, rows, cols);
   }
   void add_floats(const GgufTensor& t) const {
     LQ_CHECK(is_plain_float(t.type), Code::unsupported, "model: tensor '", t.name, "' has type ", name(t.type),

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "family.hpp"
@@ -34,7 +35,7 @@ struct Weights {
   const float* final_norm = nullptr;
   std::vector<double> rope_inverse;  // rope_dim/2 rotary frequencies, radians per position
   std::vector<LayerWeights> layers;
-  Storage floats;  // what the pointers above point into
+  Storage floats, packed;  // what the pointers and matrices above point into
 
   const PackedMatrix& head_matrix() const noexcept { return head.rows() ? head : embedding; }
 };
@@ -65,8 +66,12 @@ struct WeightPlan {
 // Checks every tensor's presence, shape and type. Throws Error{bad_file|unsupported}.
 WeightPlan plan_weights(const GgufFile& file);
 
-// Packs everything. Throws Error{out_of_memory|cancelled|bad_file}.
+// Bytes that a matrix takes in the block of packed weights.
+std::size_t packed_size(DType type, std::size_t rows, std::size_t cols) noexcept;
+
+// Packs everything. `beside`, if there is one, runs on one of the threads meanwhile; what it throws ends the load.
+// Throws Error{out_of_memory|cancelled|bad_file}.
 Weights load_weights(const Context& ctx, const GgufFile& file, const WeightPlan& plan, const LoadOptions& options,
-                     std::uint64_t* fingerprint);
+                     const std::function<void()>& beside, std::uint64_t* fingerprint);
 
 }  // namespace lq

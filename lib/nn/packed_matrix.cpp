@@ -1,7 +1,9 @@
-#include <cstring>
+#include "loquor/nn/packed_matrix.hpp"
 
+#include <algorithm>
+
+#include "loquor/core/status.hpp"
 #include "loquor/kernels/table.hpp"
-#include "loquor/nn/ops.hpp"
 
 namespace lq {
 namespace {
@@ -13,7 +15,35 @@ std::size_t total_rows(std::span<const PackedMatrix::Source> sources) {
   return n;
 }
 
+void check_sources(std::span<const PackedMatrix::Source> sources, std::size_t cols, PackedMatrix::Order order) {
+  LQ_CHECK(PackedMatrix::can_pack(sources), Code::unsupported,
+           "matrix: sources of different types cannot be packed together");
+  const DType type = sources[0].type;
+  LQ_CHECK(cols % traits(type).block_elems == 0, Code::unsupported, "matrix: ", cols, " columns are not whole ",
+           name(type), " blocks");
+  LQ_CHECK(order == PackedMatrix::Order::concatenate ||
+               (sources.size() == 2 && sources[0].rows == sources[1].rows && sources[0].rows % kPanelRows == 0),
+           Code::unsupported, "matrix: only two sources of the same, whole number of panels can be interleaved");
+}
+
 }  // namespace
+
+std::size_t PanelRun::panels() const noexcept { return (source.rows + kPanelRows - 1) / kPanelRows; }
+
+void PanelRun::pack(const Context& ctx, std::size_t begin, std::size_t end) const noexcept {
+  const auto pack_panel = ctx.kernels().pack_panel;
+  const std::size_t stride = row_bytes(source.type, cols);
+  for (std::size_t p = begin; p < end; ++p) {
+    const std::size_t row = p * kPanelRows;
+    pack_panel(source.type, source.data + row * stride, stride, std::min(source.rows - row, kPanelRows), cols,
+               to + p * step);
+  }
+}
+
+std::span<const std::byte> PanelRun::source_part(std::size_t begin, std::size_t end) const noexcept {
+  const std::size_t stride = row_bytes(source.type, cols), first = begin * kPanelRows;
+  return {source.data + first * stride, (std::min(end * kPanelRows, source.rows) - first) * stride};
+}
 
 bool PackedMatrix::can_pack(std::span<const Source> sources) noexcept {
   if (sources.empty()) return false;
@@ -29,31 +59,32 @@ std::size_t PackedMatrix::packed_bytes(DType type, std::size_t rows, std::size_t
   return (rows + kPanelRows - 1) / kPanelRows * lq::panel_bytes(type, cols);
 }
 
-PackedMatrix PackedMatrix::pack(const Context& ctx, std::span<const Source> sources, std::size_t cols, Order order) {
-  LQ_CHECK(can_pack(sources), Code::unsupported, "matrix: sources of different types cannot be packed together");
-  const DType type = sources[0].type;
-  LQ_CHECK(cols % traits(type).block_elems == 0, Code::unsupported, "matrix: ", cols, " columns are not whole ",
-           name(type), " blocks");
-  LQ_CHECK(order == Order::concatenate ||
-               (sources.size() == 2 && sources[0].rows == sources[1].rows && sources[0].rows % kPanelRows == 0),
-           Code::unsupported, "matrix: only two sources of the same, whole number of panels can be interleaved");
+PackedMatrix PackedMatrix::place(std::span<const Source> sources, std::size_t cols, Order order, std::byte* memory,
+                                 std::vector<PanelRun>& runs) {
+  check_sources(sources, cols, order);
   PackedMatrix m;
-  m.type_ = type;
+  m.type_ = sources[0].type;
   m.rows_ = total_rows(sources);
   m.cols_ = cols;
-  m.panel_bytes_ = lq::panel_bytes(type, cols);
-  m.storage_ = ctx.allocate(packed_bytes(type, m.rows_, cols), true);
-  const std::size_t stride = row_bytes(type, cols);
-  ctx.pool().parallel_for(m.panels(), [&](std::size_t begin, std::size_t end, unsigned) {
-    for (std::size_t p = begin; p < end; ++p) {
-      std::size_t source = order == Order::interleave ? p % 2 : 0;
-      std::size_t row = (order == Order::interleave ? p / 2 : p) * kPanelRows;
-      while (row >= sources[source].rows && source + 1 < sources.size()) row -= sources[source++].rows;
-      const std::size_t left = sources[source].rows - row;
-      pack_panel(type, sources[source].data + row * stride, stride, left < kPanelRows ? left : kPanelRows, cols,
-                 m.storage_.data() + p * m.panel_bytes_);
-    }
-  });
+  m.panel_bytes_ = lq::panel_bytes(m.type_, cols);
+  m.data_ = memory;
+  for (const Source& s : sources) {
+    const PanelRun run{s, cols, memory, m.panel_bytes_ * (order == Order::interleave ? 2 : 1)};
+    runs.push_back(run);
+    memory += order == Order::interleave ? m.panel_bytes_ : run.panels() * m.panel_bytes_;
+  }
+  return m;
+}
+
+PackedMatrix PackedMatrix::pack(const Context& ctx, std::span<const Source> sources, std::size_t cols, Order order) {
+  check_sources(sources, cols, order);
+  Storage memory = ctx.allocate(packed_bytes(sources[0].type, total_rows(sources), cols), true);
+  std::vector<PanelRun> runs;
+  PackedMatrix m = place(sources, cols, order, memory.data(), runs);
+  m.storage_ = std::move(memory);
+  for (const PanelRun& run : runs)
+    ctx.pool().parallel_for(run.panels(),
+                            [&](std::size_t begin, std::size_t end, unsigned) { run.pack(ctx, begin, end); });
   return m;
 }
 
@@ -63,12 +94,12 @@ PackedMatrix PackedMatrix::panel_range(std::size_t begin, std::size_t end) const
   m.rows_ = (end * kPanelRows < rows_ ? end * kPanelRows : rows_) - begin * kPanelRows;
   m.cols_ = cols_;
   m.panel_bytes_ = panel_bytes_;
-  m.storage_ = Storage::borrow(data() + begin * panel_bytes_, (end - begin) * panel_bytes_);
+  m.data_ = data() + begin * panel_bytes_;
   return m;
 }
 
 void PackedMatrix::row(const Context&, std::size_t r, float* dst) const noexcept {
-  unpack_row(type_, storage_.data() + r / kPanelRows * panel_bytes_, r % kPanelRows, cols_, dst);
+  unpack_row(type_, data_ + r / kPanelRows * panel_bytes_, r % kPanelRows, cols_, dst);
 }
 
 }  // namespace lq

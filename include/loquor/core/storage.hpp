@@ -18,7 +18,7 @@ struct Allocator {
   void* user = nullptr;
 };
 
-// aligned_alloc/free.
+// The C library's heap for small buffers, pages of the operating system for large ones (core/pages.hpp).
 Allocator default_allocator() noexcept;
 
 class Storage {

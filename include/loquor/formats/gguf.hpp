@@ -97,8 +97,8 @@ class GgufFile {
   const GgufValue* find(std::string_view key) const noexcept;  // nullptr if absent
   const GgufTensor* find_tensor(std::string_view name) const noexcept;
 
-  // The bytes of `tensor` will not be read again soon (mapped files only).
-  void drop_pages(const GgufTensor& tensor) const noexcept;
+  // These bytes of the file will not be read again soon (mapped files only).
+  void drop_pages(std::span<const std::byte> bytes) const noexcept;
   const std::shared_ptr<Storage>& storage() const noexcept { return storage_; }
 
  private:

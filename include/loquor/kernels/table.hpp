@@ -3,6 +3,7 @@
 
 #include "loquor/kernels/attention.hpp"
 #include "loquor/kernels/matmul.hpp"
+#include "loquor/kernels/pack.hpp"
 #include "loquor/kernels/quantize.hpp"
 #include "loquor/kernels/rope.hpp"
 #include "loquor/kernels/sampling.hpp"

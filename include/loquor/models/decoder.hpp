@@ -45,9 +45,10 @@ class Decoder {
  public:
   // Reads spec and tensors, checks every shape, packs the weights. Throws
   // Error{bad_file|unsupported|out_of_memory|cancelled} naming the key or tensor, expected and found. An unknown
-  // architecture is refused by name with the list of those known.
+  // architecture is refused by name with the list of those known. `beside` runs on one of the threads while the others
+  // pack; what it throws ends the load.
   static std::shared_ptr<const Decoder> load(std::shared_ptr<const Context> ctx, const GgufFile& file,
-                                             const LoadOptions& options = {});
+                                             const LoadOptions& options = {}, const std::function<void()>& beside = {});
   // The spec alone, for `info`: no weights are touched.
   static DecoderSpec read_spec(const GgufFile& file);
   // Bytes of packed weights + tables that load() will allocate for this file.

@@ -19,6 +19,7 @@
 #include "loquor/core/storage.hpp"
 #include "loquor/core/tensor.hpp"
 #include "loquor/nn/kv_layout.hpp"
+#include "loquor/nn/packed_matrix.hpp"
 
 namespace lq {
 
@@ -27,49 +28,6 @@ struct Outlier;  // kernels/quantize.hpp
 // How matmuls compute. `quantized`: activations are rounded to int8 in blocks of 32 for block-typed weights (fp32 for
 // F32/F16/BF16 weights). `reference`: weights are widened to fp32 and everything is fp32 (slow, for checking).
 enum class Compute : int { quantized = 0, reference = 1 };
-
-// A weight matrix W (N, K) packed in 16-row panels for y = x W^T. Owns its bytes; immutable; shareable.
-class PackedMatrix {
- public:
-  // Rows of K columns in GGUF row layout.
-  struct Source {
-    DType type;
-    const std::byte* data;
-    std::size_t rows;
-  };
-  enum class Order {
-    concatenate,
-    interleave
-  };  // interleave: two sources of equal rows, 16-row panels alternate (gate, up)
-
-  PackedMatrix() noexcept = default;
-  // All sources must have one type (can_pack tells). Throws Error{out_of_memory|unsupported}. Packs on all threads.
-  static PackedMatrix pack(const Context& ctx, std::span<const Source> sources, std::size_t cols,
-                           Order order = Order::concatenate);
-  static bool can_pack(std::span<const Source> sources) noexcept;
-  static std::size_t packed_bytes(DType type, std::size_t rows, std::size_t cols) noexcept;
-
-  DType dtype() const noexcept { return type_; }
-  std::size_t rows() const noexcept { return rows_; }
-  std::size_t cols() const noexcept { return cols_; }
-  std::size_t panels() const noexcept { return (rows_ + 15) / 16; }
-  std::size_t panel_bytes() const noexcept { return panel_bytes_; }
-  const std::byte* data() const noexcept { return storage_.data(); }
-  std::size_t nbytes() const noexcept { return storage_.size(); }
-  // Panels [begin, end), as the pool's idle threads want to know them.
-  Upcoming upcoming(std::size_t begin, std::size_t end) const noexcept {
-    return {data() + begin * panel_bytes_, panel_bytes_, end - begin};
-  }
-  // The rows of panels [begin, end) as a matrix, which borrows this one's bytes.
-  PackedMatrix panel_range(std::size_t begin, std::size_t end) const noexcept;
-  // Row r widened to fp32: the embedding look-up of tied weights. dst (K).
-  void row(const Context& ctx, std::size_t r, float* dst) const noexcept;
-
- private:
-  DType type_ = DType::F32;
-  std::size_t rows_ = 0, cols_ = 0, panel_bytes_ = 0;
-  Storage storage_;
-};
 
 // Matmul input: up to max_rows rows of K values, as fp32 and, in quantized mode, as int8 blocks of 32
 // (kernels/quantize.hpp).
