@@ -19,6 +19,9 @@ namespace lq::simd {
 //   void  columns4(p, stride, D d[4])        the four dwords at p of each row
 //   void  store(q, d, flip)                  64 bytes, each dword xor `flip`
 //   void  store_low(q, d), store_high(q, d)  32 bytes: the low or the high words
+//   void  touch(p, n)                        reads n bytes in order, so that they are in the cache
+//   void  fence()                            after the last store
+// Stores go past the cache, since nobody reads a panel before many others are packed: q is a multiple of 32 bytes.
 template <class Arch>
 struct Columns;
 
@@ -26,6 +29,14 @@ struct Columns;
 // What both vector versions need: four rows at once.
 template <class Arch>
 struct ColumnsBase {
+  static void touch(const std::byte* p, std::size_t n) noexcept {
+    __m256i all = _mm256_setzero_si256();
+    for (std::size_t i = 0; i + 32 <= n; i += 64)
+      all = _mm256_or_si256(all, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + i)));
+    asm volatile("" : : "x"(all));  // the loads are the purpose
+  }
+  static void fence() noexcept { _mm_sfence(); }
+  static void store256(std::byte* q, __m256i x) noexcept { _mm256_stream_si256(reinterpret_cast<__m256i*>(q), x); }
   static __m128i row16(const std::byte* p) noexcept { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
   static int dword(const std::byte* p) noexcept {
     int x;
@@ -68,11 +79,11 @@ struct Columns512 : ColumnsBase<Arch> {
     d[3] = _mm512_unpackhi_epi64(ab_high, ce_high);
   }
   static void store(std::byte* q, D d, std::uint32_t flip) noexcept {
-    _mm512_storeu_si512(q, _mm512_xor_si512(d, _mm512_set1_epi32(static_cast<int>(flip))));
+    const D x = _mm512_xor_si512(d, _mm512_set1_epi32(static_cast<int>(flip)));
+    Base::store256(q, _mm512_castsi512_si256(x));
+    Base::store256(q + 32, _mm512_extracti64x4_epi64(x, 1));
   }
-  static void store_low(std::byte* q, D d) noexcept {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), _mm512_cvtepi32_epi16(d));
-  }
+  static void store_low(std::byte* q, D d) noexcept { Base::store256(q, _mm512_cvtepi32_epi16(d)); }
   static void store_high(std::byte* q, D d) noexcept { store_low(q, _mm512_srli_epi32(d, 16)); }
 };
 
@@ -116,7 +127,6 @@ struct Columns<arch::Avx2> : ColumnsBase<arch::Avx2> {
     columns4_of_8(p + 8 * stride, stride, b);
     for (int i = 0; i < 4; ++i) d[i] = {a[i], b[i]};
   }
-  static void store256(std::byte* q, __m256i x) noexcept { _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), x); }
   static void store(std::byte* q, D d, std::uint32_t flip) noexcept {
     const __m256i x = _mm256_set1_epi32(static_cast<int>(flip));
     store256(q, _mm256_xor_si256(d.a, x));
