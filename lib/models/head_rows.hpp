@@ -9,7 +9,7 @@
 
 namespace lq {
 
-struct PanelRun {
+struct PanelRange {
   std::size_t begin, end;
 };
 
@@ -32,12 +32,12 @@ class HeadRows {
         runs_.push_back({p, p + 1});
     }
   }
-  std::span<const PanelRun> runs() const noexcept { return runs_; }
+  std::span<const PanelRange> runs() const noexcept { return runs_; }
 
  private:
   static constexpr std::size_t kGap = 8;
   std::vector<std::uint8_t> marked_;
-  std::vector<PanelRun> runs_;
+  std::vector<PanelRange> runs_;
 };
 
 }  // namespace lq

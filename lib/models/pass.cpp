@@ -387,7 +387,7 @@ void Decoder::Pass::Impl::find_maxima(std::size_t block_begin, std::size_t block
 void Decoder::Pass::Impl::run_some() {
   if (panel == 0) final_norm();
   std::size_t room = slice;
-  for (const PanelRun& run : some.runs()) {
+  for (const PanelRange& run : some.runs()) {
     if (run.end <= panel) continue;
     if (room == 0) return;
     const std::size_t begin = std::max(panel, run.begin);

@@ -3,13 +3,18 @@
 import json
 
 from . import results
-from .bench import weights
+from .bench import RANDOM, weights
 from .drive import Absent, interleave
 
 # Gates and aims of the model's own file; other files: at least 1.2x decode and 2x prefill over llama.cpp.
 GATES = {"D1": (1.6, 2.5), "D2": (2.0, 3.0), "D4": (0.75, 0.92), "P1": (7.0, 12.0), "P2": (3.0, 5.0), "B1": (4.0, 8.0)}
 OTHER_GATES = {"D1": (1.2, None), "D2": (1.2, None), "P1": (2.0, None), "B1": (1.2, None)}
-BATCH, BATCH_STEPS = 8, 64
+BATCH = 8
+
+
+def tokens(file, n):
+    """How many tokens a measurement makes: a quarter with the large files, whose every token takes long enough."""
+    return n // 4 if file in RANDOM else n
 
 
 def gates(b, row, file):
@@ -35,12 +40,13 @@ def against_llama(b, row, part, what, file, job, ctx, flash=None, llama_file=Non
 
 def decode_0(b, file="Q4_1"):
     bytes_, _ = weights(b.file(file))
-    return [against_llama(b, "D1", "depth 0", "decode, depth 0, batch 1", file, ("decode", dict(depth=0, n=128)), 2304,
+    return [against_llama(b, "D1", "depth 0", "decode, depth 0, batch 1", file, ("decode", dict(depth=0, n=tokens(file, 128))), 2304,
                           bytes_per_token=bytes_)]
 
 
 def decode_deep(b, file="Q4_1", depths=(512, 2048)):
-    return [against_llama(b, "D2", f"depth {d}", f"decode, depth {d}", file, ("decode", dict(depth=d, n=64)), 2304) for d in depths]
+    n = tokens(file, 64)
+    return [against_llama(b, "D2", f"depth {d}", f"decode, depth {d}", file, ("decode", dict(depth=d, n=n)), 2304) for d in depths]
 
 
 def decode_512(b, file):
@@ -77,16 +83,16 @@ def prefill_best(b, file="Q4_1"):
 
 def batch(b, file="Q4_1"):
     what = f"batch-{BATCH} decode, all tokens"
-    base = {**b.base(file), "peer": "llama.cpp", **gates(b, "B1", file)}
+    base, n = {**b.base(file), "peer": "llama.cpp", **gates(b, "B1", file)}, tokens(file, 64)
 
     def ours():
         out = b.tool("loquor", "bench", "--model", b.file(file), "--threads", b.args.threads, "--prompt-tokens", 0, "--gen-tokens",
-                     BATCH_STEPS, "--batch", BATCH, "--reps", 1, "--json")
+                     n, "--batch", BATCH, "--reps", 1, "--json")
         return json.loads(out)["decode_tps"]
 
     try:
         theirs = b.worker("llama.cpp", file, ctx=BATCH * 256, n_seq=BATCH)
     except Absent as e:
         return [results.entry("B1", "", what, "tokens/s", interleave(b.args.rounds, {"ours": ours})["ours"], missing=str(e), **base)]
-    got = interleave(b.args.rounds, {"ours": ours, "theirs": lambda: theirs.ask("batch", n_seq=BATCH, n=BATCH_STEPS)})
+    got = interleave(b.args.rounds, {"ours": ours, "theirs": lambda: theirs.ask("batch", n_seq=BATCH, n=n)})
     return [results.entry("B1", "", what, "tokens/s", got["ours"], got["theirs"], versions=[theirs.info], **base)]
