@@ -21,11 +21,14 @@ void for_rows(const Context& ctx, std::size_t rows, const Fn& fn) {
 }
 
 ActRow act_row(Activations& a, std::size_t r) noexcept {
-  const std::size_t at = r * a.cols_, block = r * (a.cols_ / kBlock);
   const bool quantized = a.compute_ == Compute::quantized && a.cols_ % kBlock == 0;
-  return {a.f32_ + at,    quantized ? a.q_ + at : nullptr,  a.d_ + block,
-          a.ds_ + block,  a.sum_ + block,                   a.outliers_ + r * (a.cols_ / 4),
-          a.first_ + r * (segments(a.cols_) + 1), a.big_ + r};
+  return {a.f32_ + r * a.cols_,
+          quantized ? a.blocks_ : nullptr,
+          a.rows_,
+          r,
+          a.outliers_ + r * (a.cols_ / 4),
+          a.first_ + r * (segments(a.cols_) + 1),
+          a.big_ + r};
 }
 
 void shape(Activations& a, std::size_t rows, std::size_t cols) {
@@ -45,10 +48,7 @@ MatmulArgs matmul_args(const PackedMatrix& w, const Activations& a, TensorView<f
   m.cols = w.cols();
   m.rows = w.rows();
   m.x = a.f32_;
-  m.q = a.q_;
-  m.d = a.d_;
-  m.ds = a.ds_;
-  m.sum = a.sum_;
+  m.blocks = a.blocks_;
   m.outliers = a.outliers_;
   m.first = a.first_;
   m.big = a.big_;
@@ -62,15 +62,14 @@ MatmulArgs matmul_args(const PackedMatrix& w, const Activations& a, TensorView<f
 
 // The parts of an Activations buffer: rows x cols fp32, then what ActRow holds of each row.
 struct ActParts {
-  std::size_t f32, q, scales, outliers, first, big;
+  std::size_t f32, blocks, outliers, first, big;
   ActParts(std::size_t rows, std::size_t cols) noexcept
       : f32(align_up(4 * rows * cols)),
-        q(align_up(rows * cols)),
-        scales(align_up(4 * (rows * cols / kBlock + rows))),
+        blocks(align_up(rows * (cols / kBlock) * kRowBlockBytes)),
         outliers(align_up(rows * cols / 4 * sizeof(Outlier))),
         first(align_up(rows * (segments(cols) + 1) * sizeof(std::uint32_t))),
         big(align_up(4 * rows)) {}
-  std::size_t total() const noexcept { return f32 + q + 3 * scales + outliers + first + big; }
+  std::size_t total() const noexcept { return f32 + blocks + outliers + first + big; }
 };
 
 }  // namespace
@@ -88,10 +87,7 @@ Activations::Activations(const Context& ctx, std::size_t max_rows, std::size_t m
   std::byte* p = storage_.data();
   const auto part = [&p](std::size_t bytes) { return std::exchange(p, p + bytes); };
   f32_ = reinterpret_cast<float*>(part(parts.f32));
-  q_ = reinterpret_cast<std::int8_t*>(part(parts.q));
-  d_ = reinterpret_cast<float*>(part(parts.scales));
-  ds_ = reinterpret_cast<float*>(part(parts.scales));
-  sum_ = reinterpret_cast<std::int32_t*>(part(parts.scales));
+  blocks_ = part(parts.blocks);
   outliers_ = reinterpret_cast<Outlier*>(part(parts.outliers));
   first_ = reinterpret_cast<std::uint32_t*>(part(parts.first));
   big_ = reinterpret_cast<float*>(part(parts.big));
@@ -109,7 +105,7 @@ void rms_norm(const Context& ctx, TensorView<const float> x, const float* w, flo
   for_rows(ctx, x.rows, [&](std::size_t r) {
     const ActRow row = act_row(a, r);
     k.rms_norm(x.row(r), w, x.cols, eps, row.x);
-    if (row.q) k.set_row(row.x, x.cols, row);
+    if (row.blocks) k.set_row(row.x, x.cols, row);
   });
 }
 
@@ -132,7 +128,7 @@ void swiglu_rows(const Context& ctx, TensorView<const float> gate, TensorView<co
   for_rows(ctx, gate.rows, [&](std::size_t r) {
     const ActRow row = act_row(a, r);
     k.swiglu(gate.row(r), up.row(r), step, a.cols(), row.x);
-    if (row.q) k.set_row(row.x, a.cols(), row);
+    if (row.blocks) k.set_row(row.x, a.cols(), row);
   });
 }
 

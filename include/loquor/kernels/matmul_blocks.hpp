@@ -2,10 +2,10 @@
 //
 // Arithmetic per output element, the same in every tile shape (hence bit-identical for one row and for many): the
 // columns are taken in segments (quantize.hpp). In a segment, for each block of 32 in order
-//     acc = fma(float(sum q_w q_a), d_w * d_a, acc), and for Q4_1 then  acc = fma(m_w, sum of what the block stands for,
-//     acc),
-// then for its outliers in order  h = fma(float(sum q_w digits), d_w, h), and at last acc = fma(h, big, acc). The integer
-// sums are exact.
+//     acc = fma(float(sum q_w q_a), d_w * d_a, acc), and for Q4_1 then  acc = fma(m_w, sum of what the block stands
+//     for, acc),
+// then for its outliers in order  h = fma(float(sum q_w digits), d_w, h), and at last acc = fma(h, big, acc). The
+// integer sums are exact.
 //
 // Few rows read the packed panels as they are. Many rows read panels unpacked to one byte a weight, kStrip rows at a
 // time, so that unpacking is shared by all of them.
@@ -36,6 +36,16 @@ struct Packed {
   }
 };
 
+// Block b of the tile of T rows that begins at `token`, and of it the four digits of group i of row t.
+template <int T>
+LQ_ALWAYS_INLINE const std::byte* row_block(const MatmulArgs& m, std::size_t b, std::size_t token) noexcept {
+  return m.blocks + (token * (m.cols / kBlock) + b * T) * kRowBlockBytes;
+}
+template <int T>
+LQ_ALWAYS_INLINE const std::int8_t* digits(const std::int8_t* block, std::size_t i, int t) noexcept {
+  return block + 4 * (T * i + static_cast<std::size_t>(t));
+}
+
 // P panels of a matrix in the file's layout, `blocks` blocks each.
 template <class A, class Panel, int P>
 struct PackedStrip {
@@ -50,7 +60,7 @@ struct PackedStrip {
   typename L::W group(int p, std::size_t b, std::size_t i) const noexcept { return Format::group(at(p, b), i); }
 
   template <int T>
-  void dot(std::size_t b, const std::int8_t* const (&a)[T], typename L::I (&acc)[P][T]) const noexcept {
+  void dot(std::size_t b, const std::int8_t* a, typename L::I (&acc)[P][T]) const noexcept {
     if constexpr (!Format::kNibbles) {
 #pragma GCC unroll 8
       for (std::size_t i = 0; i < 8; ++i)
@@ -58,7 +68,7 @@ struct PackedStrip {
         for (int p = 0; p < P; ++p) {
           const auto w = group(p, b, i);
 #pragma GCC unroll 8
-          for (int t = 0; t < T; ++t) acc[p][t] = Format::dot(acc[p][t], w, a[t] + 4 * i);
+          for (int t = 0; t < T; ++t) acc[p][t] = Format::dot(acc[p][t], w, digits<T>(a, i, t));
         }
     } else {
 #pragma GCC unroll 4
@@ -69,8 +79,8 @@ struct PackedStrip {
           const auto low = L::low_nibbles(raw), high = L::high_nibbles(raw);
 #pragma GCC unroll 8
           for (int t = 0; t < T; ++t) {
-            acc[p][t] = Format::dot(acc[p][t], low, a[t] + 4 * i);
-            acc[p][t] = Format::dot(acc[p][t], high, a[t] + 16 + 4 * i);
+            acc[p][t] = Format::dot(acc[p][t], low, digits<T>(a, i, t));
+            acc[p][t] = Format::dot(acc[p][t], high, digits<T>(a, i + 4, t));
           }
         }
     }
@@ -101,19 +111,19 @@ struct UnpackedStrip {
         if constexpr (Format::kMin) L::store(m[b - first][p], from.min(p, b));
       }
   }
-  // The same block of the next T rows, from L2 into L1.
+  // The same block of the next tile, from L2 into L1.
   template <int T>
   void prefetch(const MatmulArgs& args, std::size_t b, std::size_t token) const noexcept {
-    const std::int8_t* next = args.q + (token + T) * args.cols + b * kBlock;
+    const std::byte* next = row_block<T>(args, b, token) + T * (args.cols / kBlock) * kRowBlockBytes;
 #pragma GCC unroll 8
-    for (int t = 0; t < T; ++t) L::prefetch_l1(next + static_cast<std::size_t>(t) * args.cols);
+    for (std::size_t line = 0; line < T * kRowBlockBytes; line += 64) L::prefetch_l1(next + line);
   }
   typename L::F scale(int p, std::size_t b) const noexcept { return L::load(d[b - first][p]); }
   typename L::F min(int p, std::size_t b) const noexcept { return L::load(m[b - first][p]); }
   typename L::W group(int p, std::size_t b, std::size_t i) const noexcept { return L::wload(q[b - first][i][p]); }
 
   template <int T>
-  void dot(std::size_t b, const std::int8_t* const (&a)[T], typename L::I (&acc)[P][T]) const noexcept {
+  void dot(std::size_t b, const std::int8_t* a, typename L::I (&acc)[P][T]) const noexcept {
 #pragma GCC unroll 8
     for (std::size_t i = 0; i < 8; ++i) {
       typename L::W w[P];
@@ -122,7 +132,7 @@ struct UnpackedStrip {
 #pragma GCC unroll 8
       for (int t = 0; t < T; ++t)
 #pragma GCC unroll 8
-        for (int p = 0; p < P; ++p) acc[p][t] = Format::dot(acc[p][t], w[p], a[t] + 4 * i);
+        for (int p = 0; p < P; ++p) acc[p][t] = Format::dot(acc[p][t], w[p], digits<T>(a, i, t));
     }
   }
 };
@@ -133,30 +143,27 @@ LQ_ALWAYS_INLINE void add_block(const MatmulArgs& m, const Strip& w, std::size_t
                                 typename simd::Lanes<A>::F (&acc)[P][T]) noexcept {
   using L = simd::Lanes<A>;
   using Format = typename Strip::Format;
-  const std::size_t blocks = m.cols / kBlock, at = token * blocks + b;
-  const std::int8_t* a[T];
+  const std::byte* block = row_block<T>(m, b, token);
+  const float* d = reinterpret_cast<const float*>(block + T * kBlock);
+  const float* ds = d + T;
+  const std::int32_t* sum = reinterpret_cast<const std::int32_t*>(ds + T);
   typename L::I dot[P][T];
 #pragma GCC unroll 8
   for (int t = 0; t < T; ++t) {
-    const std::size_t row = static_cast<std::size_t>(t);
-    a[t] = m.q + (token + row) * m.cols + b * kBlock;
-    const auto init = Format::kBias ? L::iset1(-Format::kBias * m.sum[at + row * blocks]) : L::izero();
+    const auto init = Format::kBias ? L::iset1(-Format::kBias * sum[t]) : L::izero();
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p) dot[p][t] = init;
   }
-  w.dot(b, a, dot);
+  w.template dot<T>(b, reinterpret_cast<const std::int8_t*>(block), dot);
 #pragma GCC unroll 8
   for (int p = 0; p < P; ++p) {
     const auto dw = w.scale(p, b);
 #pragma GCC unroll 8
-    for (int t = 0; t < T; ++t)
-      acc[p][t] =
-          L::fma(L::cvt(dot[p][t]), L::mul(dw, L::set1(m.d[at + static_cast<std::size_t>(t) * blocks])), acc[p][t]);
+    for (int t = 0; t < T; ++t) acc[p][t] = L::fma(L::cvt(dot[p][t]), L::mul(dw, L::set1(d[t])), acc[p][t]);
     if constexpr (Format::kMin) {
       const auto mw = w.min(p, b);
 #pragma GCC unroll 8
-      for (int t = 0; t < T; ++t)
-        acc[p][t] = L::fma(mw, L::set1(m.ds[at + static_cast<std::size_t>(t) * blocks]), acc[p][t]);
+      for (int t = 0; t < T; ++t) acc[p][t] = L::fma(mw, L::set1(ds[t]), acc[p][t]);
     }
   }
 }
@@ -213,7 +220,7 @@ inline void tile_few(const MatmulArgs& m, std::size_t panel, std::size_t token) 
 }
 
 // Rows [begin, begin + n), n <= kStrip, of the accumulators kept between the segments of a long matrix.
-inline constexpr std::size_t kStrip = 96;
+inline constexpr std::size_t kStrip = 96;  // whole tiles of 6, 4 or 3 rows
 
 template <class A, class Panel, int P, int T>
 inline void tile_many(const MatmulArgs& m, const UnpackedStrip<A, Panel, P>& w, std::size_t panel, std::size_t segment,
@@ -235,6 +242,18 @@ inline void tile_many(const MatmulArgs& m, const UnpackedStrip<A, Panel, P>& w, 
     for (int t = 0; t < T; ++t) L::store(kept + 16 * (t * P + p), acc[p][t]);
 }
 
+// The tiles of row_tile() in [begin, end), of kMost rows at most.
+template <class A, int kMost, class Tile>
+inline void for_tiles(std::size_t begin, std::size_t end, const Tile& tile) noexcept {
+  std::size_t t = begin;
+  for (; t + kMost <= end; t += kMost) tile.template operator()<kMost>(t);
+  if constexpr (kMost > 4)
+    for (; t + 4 <= end; t += 4) tile.template operator()<4>(t);
+  if constexpr (kMost > 2)
+    for (; t + 2 <= end; t += 2) tile.template operator()<2>(t);
+  for (; t < end; ++t) tile.template operator()<1>(t);
+}
+
 template <class A, class Panel, int P>
 inline void strip_many(const MatmulArgs& m, std::size_t panel) noexcept {
   constexpr int kT = simd::Lanes<A>::kTokens;
@@ -250,18 +269,9 @@ inline void strip_many(const MatmulArgs& m, std::size_t panel) noexcept {
       const auto tile = [&]<int T>(std::size_t t) noexcept {
         tile_many<A, Panel, P, T>(m, w, panel, s, t, last ? kept + (t - begin) * P * 16 : nullptr);
       };
-      std::size_t t = begin;
-      for (; t + kT <= end; t += kT) tile.template operator()<kT>(t);
-      if constexpr (kT > 4)
-        for (; t + 4 <= end; t += 4) tile.template operator()<4>(t);
-      if constexpr (kT > 2)
-        for (; t + 2 <= end; t += 2) tile.template operator()<2>(t);
-      for (; t < end; ++t) tile.template operator()<1>(t);
+      for_tiles<A, kT>(begin, end, tile);
     }
 }
-
-// From this many rows on, unpacking once costs less than unpacking for each tile.
-inline constexpr std::size_t kManyRows = 5;
 
 template <class A, class Panel>
 inline void matmul_blocks(const MatmulArgs& m, std::size_t begin, std::size_t end) noexcept {
@@ -275,9 +285,7 @@ inline void matmul_blocks(const MatmulArgs& m, std::size_t begin, std::size_t en
   }
   // One row: two panels at once hide the latency of the dot products.
   const auto few = [&]<int P>(std::size_t panel) noexcept {
-    std::size_t t = 0;
-    for (; t + 2 <= m.tokens; t += 2) tile_few<A, Panel, P, 2>(m, panel, t);
-    if (t < m.tokens) tile_few<A, Panel, P, 1>(m, panel, t);
+    for_tiles<A, 2>(0, m.tokens, [&]<int T>(std::size_t t) noexcept { tile_few<A, Panel, P, T>(m, panel, t); });
   };
   for (; p + 2 <= end; p += 2) few.template operator()<2>(p);
   for (; p < end; ++p) few.template operator()<1>(p);

@@ -10,15 +10,11 @@ namespace lq {
 struct MatmulArgs {
   const std::byte* panels;  // panel 0
   std::size_t panel_bytes, cols, rows;
-  const float* x;  // (tokens, cols), plain formats and reference mode
-  // Quantised rows, see ActRow: (tokens, cols), (tokens, cols/32) three times, (tokens, cols/4), (tokens, segments + 1),
-  // (tokens).
-  const std::int8_t* q;
-  const float *d, *ds;
-  const std::int32_t* sum;
-  const Outlier* outliers;
-  const std::uint32_t* first;
-  const float* big;
+  const float* x;              // (tokens, cols), plain formats and reference mode
+  const std::byte* blocks;     // quantised rows, see ActRow
+  const Outlier* outliers;     // (tokens, cols/4)
+  const std::uint32_t* first;  // (tokens, segments + 1)
+  const float* big;            // (tokens)
   std::size_t tokens;
   float* y;  // (tokens, rows), ldy floats apart
   std::size_t ldy;

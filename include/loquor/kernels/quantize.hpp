@@ -25,21 +25,44 @@ inline constexpr std::size_t kMaxQuantizedCols = std::size_t{4} << 20;  // what 
 inline constexpr std::size_t kSegmentBlocks = 24, kSegmentCols = kSegmentBlocks * kBlock;
 inline std::size_t segments(std::size_t cols) noexcept { return (cols + kSegmentCols - 1) / kSegmentCols; }
 
-// One row of matmul input: x may be nullptr, and q, in which case all below it are unused. x, q (cols); d, ds, sum
-// (cols/32); a block stands for d * q + big * its coarse digits, which adds up to ds; sum is that of q alone.
+// How rows are grouped for a product: tiles of consecutive rows, as many as the instruction set has registers for, then
+// 4, 2 and 1 of what is left. Few rows are taken two by two.
+struct RowTile {
+  std::size_t first, size;
+};
+inline constexpr std::size_t kManyRows = 5;
+template <class A>
+constexpr RowTile row_tile(std::size_t rows, std::size_t row) noexcept {
+  const std::size_t most = rows < kManyRows ? 2 : static_cast<std::size_t>(simd::Lanes<A>::kTokens);
+  const std::size_t whole = rows / most * most;
+  if (row < whole) return {row / most * most, most};
+  std::size_t first = whole, size = 4;
+  while (size >= most || rows - first < size || row >= first + size) {
+    if (size < most && rows - first >= size) first += size;
+    size /= 2;
+  }
+  return {first, size};
+}
+
+// A block of 32 columns of a tile of T rows: int8 q[8][T][4], then float d[T], ds[T], int32 sum[T]. It stands for d * q
+// + big * its coarse digits, which adds up to ds; sum is that of q alone. A tile's blocks follow each other, and so do
+// tiles: a product reads one stream and finds everything at fixed distances.
+inline constexpr std::size_t kRowBlockBytes = kBlock + 3 * 4;
+
+// One row of matmul input: x may be nullptr, and blocks, in which case all below it are unused.
 // Outliers [first[s], first[s + 1]) belong to segment s; there is room for cols/4.
 struct ActRow {
-  float* x;
-  std::int8_t* q;
-  float *d, *ds;
-  std::int32_t* sum;
+  float* x;               // (cols)
+  std::byte* blocks;      // of all rows
+  std::size_t rows, row;  // of how many this is which
   Outlier* outliers;
   std::uint32_t* first;  // (segments + 1)
   float* big;            // (1)
 };
 
-// Values over this many times the mean magnitude of their row are outliers; over 4, so that there are fewer than cols/4.
-inline constexpr float kOutlier = 4.5f;
+// Values over this many times the mean magnitude of their row are outliers; over 4, so that there are fewer than
+// cols/4.
+inline constexpr float kOutlier = 6.0f;
 
 namespace kernels {
 
@@ -55,7 +78,8 @@ inline float mean_square(const float* x, std::size_t n) noexcept {
   return L::hsum(s) / static_cast<float>(n);
 }
 
-// Magnitudes above this are outliers. At least max|x| / 127, so that coarse digits fit int8; rows of denormals have none.
+// Magnitudes above this are outliers. At least max|x| / 127, so that coarse digits fit int8; rows of denormals have
+// none.
 template <class A>
 inline float outlier_limit(const float* x, std::size_t cols) noexcept {
   using L = simd::Lanes<A>;
@@ -70,64 +94,77 @@ inline float outlier_limit(const float* x, std::size_t cols) noexcept {
   return limit > least ? limit : least;
 }
 
-// Moves the outliers of a block into the list, leaving what their coarse digits do not express. Returns the digits' sum.
+// Moves the outliers of a block into the list, leaving what their coarse digits do not express. Returns the digits'
+// sum.
 template <class A>
 inline std::int32_t split_outliers(typename simd::Lanes<A>::F (&v)[2], float limit, float big, std::size_t group,
                                    Outlier* out, std::uint32_t& count) noexcept {
   using L = simd::Lanes<A>;
   alignas(16) std::int8_t digits[kBlock];
+  std::int32_t total = 0;
   for (int i = 0; i < 2; ++i) {
     const auto coarse = L::round(L::mul(v[i], L::set1(1.0f / big)));
-    // max(|v|, limit) > limit is |v| > limit, false for NaN.
+    // limit < |v|, false for NaN.
     const auto kept = L::select_less(L::set1(limit), L::abs(v[i]), coarse, L::zero());
     v[i] = L::fma(kept, L::set1(-big), v[i]);
-    L::istore_i8(digits + 16 * i, L::lrint(kept));
+    const auto whole = L::lrint(kept);
+    L::istore_i8(digits + 16 * i, whole);
+    total += L::ihsum(whole);
   }
-  std::int32_t total = 0;
   for (std::size_t g = 0; g < kBlock / 4; ++g) {
     std::int32_t word;
     __builtin_memcpy(&word, digits + 4 * g, 4);
-    if (word == 0) continue;
-    Outlier& o = out[count++];
+    // Always written, counted if it is one: whether it is cannot be predicted. There are fewer than cols/4.
+    Outlier& o = out[count];
     __builtin_memcpy(o.digits, &word, 4);
     o.group = static_cast<std::uint32_t>(group + g) & 0xfffff;
     o.sum = digits[4 * g] + digits[4 * g + 1] + digits[4 * g + 2] + digits[4 * g + 3];
-    total += o.sum;
+    count += word != 0;
   }
   return total;
 }
 
-// d = max|x| / 127, q = round to even(x / d), of what is left of a block without its outliers.
+// d = max|x| / 127, q = round to even(x / d), of what is left of a block without its outliers. `out` is the block of
+// the row's tile, `lane` the row in it.
 template <class A>
-inline void quantize_block(const float* x, float limit, float big, const ActRow& out, std::size_t b,
-                           std::uint32_t& count) noexcept {
+inline void quantize_block(const float* x, float limit, float big, const ActRow& row, std::size_t b, RowTile tile,
+                           std::byte* out, std::uint32_t& count) noexcept {
   using L = simd::Lanes<A>;
   typename L::F v[2] = {L::load(x), L::load(x + 16)};
   float amax = L::hmax(L::max(L::abs(v[0]), L::abs(v[1])));
   std::int32_t coarse = 0;
   if (amax > limit) {
-    coarse = split_outliers<A>(v, limit, big, b * (kBlock / 4), out.outliers, count);
+    coarse = split_outliers<A>(v, limit, big, b * (kBlock / 4), row.outliers, count);
     amax = L::hmax(L::max(L::abs(v[0]), L::abs(v[1])));
   }
   const auto inverse = L::set1(amax > 0.0f ? 127.0f / amax : 0.0f);
   const auto lo = L::lrint(L::mul(v[0], inverse)), hi = L::lrint(L::mul(v[1], inverse));
-  L::istore_i8(out.q + b * kBlock, lo);
-  L::istore_i8(out.q + b * kBlock + 16, hi);
-  out.d[b] = amax / 127.0f;
-  out.sum[b] = L::ihsum(L::iadd(lo, hi));
-  out.ds[b] = __builtin_fmaf(out.d[b], static_cast<float>(out.sum[b]), big * static_cast<float>(coarse));
+  alignas(16) std::int8_t q[kBlock];
+  L::istore_i8(q, lo);
+  L::istore_i8(q + 16, hi);
+  const float d = amax / 127.0f;
+  const std::int32_t sum = L::ihsum(L::iadd(lo, hi));
+  const float ds = __builtin_fmaf(d, static_cast<float>(sum), big * static_cast<float>(coarse));
+  out += 4 * (row.row - tile.first);
+  for (std::size_t g = 0; g < kBlock / 4; ++g) __builtin_memcpy(out + 4 * g * tile.size, q + 4 * g, 4);
+  out += kBlock * tile.size;
+  __builtin_memcpy(out, &d, 4);
+  __builtin_memcpy(out + 4 * tile.size, &ds, 4);
+  __builtin_memcpy(out + 8 * tile.size, &sum, 4);
 }
 
-// Copies and/or quantises a finished row; cols is a multiple of 32 when q is wanted.
+// Copies and/or quantises a finished row; cols is a multiple of 32 when it is to be quantised.
 template <class A>
 void set_row(const float* x, std::size_t cols, const ActRow& out) noexcept {
   using L = simd::Lanes<A>;
-  if (out.q) {
+  if (out.blocks) {
     const float limit = outlier_limit<A>(x, cols), big = limit * (128.0f / 127.0f);
+    const RowTile tile = row_tile<A>(out.rows, out.row);
+    std::byte* to = out.blocks + tile.first * (cols / kBlock) * kRowBlockBytes;
     std::uint32_t count = 0;
     for (std::size_t b = 0; b < cols / kBlock; ++b) {
       if (b % kSegmentBlocks == 0) out.first[b / kSegmentBlocks] = count;
-      quantize_block<A>(x + b * kBlock, limit, big, out, b, count);
+      quantize_block<A>(x + b * kBlock, limit, big, out, b, tile, to + b * tile.size * kRowBlockBytes, count);
     }
     out.first[segments(cols)] = count;
     *out.big = big;

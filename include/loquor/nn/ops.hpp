@@ -42,12 +42,11 @@ class Activations {
 
   // What ops.cpp and the kernels share; rows are rows_ of capacity max_rows_.
   Storage storage_;
-  float* f32_ = nullptr;                                // (rows, cols)
-  std::int8_t* q_ = nullptr;                            // (rows, cols)
-  float *d_ = nullptr, *ds_ = nullptr, *big_ = nullptr;  // (rows, cols/32) twice, (rows)
-  std::int32_t* sum_ = nullptr;                         // (rows, cols/32)
-  Outlier* outliers_ = nullptr;                         // (rows, cols/4)
-  std::uint32_t* first_ = nullptr;                      // (rows, segments + 1)
+  float* f32_ = nullptr;            // (rows, cols)
+  std::byte* blocks_ = nullptr;     // the quantised rows in tiles
+  float* big_ = nullptr;            // (rows)
+  Outlier* outliers_ = nullptr;     // (rows, cols/4)
+  std::uint32_t* first_ = nullptr;  // (rows, segments + 1)
   std::size_t rows_ = 0, cols_ = 0, max_rows_ = 0, max_cols_ = 0;
   Compute compute_ = Compute::quantized;
 };
