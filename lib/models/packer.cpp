@@ -53,7 +53,7 @@ void Packer::run(std::vector<PanelRun> runs, std::span<const std::function<void(
   std::size_t total = 0, done = 0, at = 0;
   for (const Piece& p : pieces) total += p.source.size();
   do {
-    const std::size_t first = at, end = done + (first == 0 ? kFirstRound : kRound);
+    const std::size_t first = at, end = done + kRound;
     for (; at < pieces.size() && done < end; ++at) done += pieces[at].source.size();
     round(std::span(pieces).subspan(first, at - first), first == 0 ? beside : std::span<const std::function<void()>>());
     const double fraction = at == pieces.size() ? 1.0 : static_cast<double>(done) / static_cast<double>(total);

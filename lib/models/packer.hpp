@@ -25,9 +25,8 @@ class Packer {
  private:
   // What one thread packs at a time: large enough to be worth the hand-off, small beside what is kept of the file.
   static constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-  // Between rounds all threads wait for each other and progress is reported. The first is long enough to hide what runs
-  // beside it, the others give a large model a smooth progress bar.
-  static constexpr std::size_t kFirstRound = std::size_t{64} << 20, kRound = std::size_t{32} << 20;
+  // Between rounds all threads wait for each other and progress is reported.
+  static constexpr std::size_t kRound = std::size_t{32} << 20;
 
   struct Piece {
     PanelRun run;

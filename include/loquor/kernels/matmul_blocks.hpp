@@ -87,7 +87,7 @@ struct PackedStrip {
   }
   // The same blocks of the next strip: in L2 by the time this thread gets there.
   template <int T>
-  void prefetch(const MatmulArgs&, std::size_t b, std::size_t) const noexcept {
+  LQ_ALWAYS_INLINE void prefetch(const MatmulArgs&, std::size_t b, std::size_t) const noexcept {
     const auto* next = reinterpret_cast<const std::byte*>(base + static_cast<std::size_t>(P) * blocks + b * P);
     for (std::size_t line = 0; line < sizeof(Panel) * P; line += 64) L::prefetch(next + line);
   }
@@ -113,7 +113,7 @@ struct UnpackedStrip {
   }
   // The same block of the next tile, from L2 into L1.
   template <int T>
-  void prefetch(const MatmulArgs& args, std::size_t b, std::size_t token) const noexcept {
+  LQ_ALWAYS_INLINE void prefetch(const MatmulArgs& args, std::size_t b, std::size_t token) const noexcept {
     const std::byte* next = row_block<T>(args, b, token) + T * (args.cols / kBlock) * kRowBlockBytes;
 #pragma GCC unroll 8
     for (std::size_t line = 0; line < T * kRowBlockBytes; line += 64) L::prefetch_l1(next + line);

@@ -157,8 +157,13 @@ struct Lanes<arch::Avx2> {
     const __m256i x = broadcast4(a);
     return {dot8_half(acc.a, w.a, x), dot8_half(acc.b, w.b, x)};
   }
-  static void prefetch(const void* p) noexcept { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
-  static void prefetch_l1(const void* p) noexcept { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+  // Always inlined: GCC takes a function that only prefetches for one without effects, and drops calls of it.
+  LQ_ALWAYS_INLINE static void prefetch(const void* p) noexcept {
+    _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1);
+  }
+  LQ_ALWAYS_INLINE static void prefetch_l1(const void* p) noexcept {
+    _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
+  }
 };
 
 }  // namespace lq::simd

@@ -86,8 +86,13 @@ struct Lanes512 {
     std::memcpy(&x, a, 4);
     return _mm512_set1_epi32(x);
   }
-  static void prefetch(const void* p) noexcept { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
-  static void prefetch_l1(const void* p) noexcept { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0); }
+  // Always inlined: GCC takes a function that only prefetches for one without effects, and drops calls of it.
+  LQ_ALWAYS_INLINE static void prefetch(const void* p) noexcept {
+    _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1);
+  }
+  LQ_ALWAYS_INLINE static void prefetch_l1(const void* p) noexcept {
+    _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T0);
+  }
 };
 
 template <>
