@@ -80,7 +80,7 @@ class Loader {
   Linear linear(const LinearPlan& plan);
   void rope(Weights& w);
   void hash_spec();
-  float* take_floats(std::size_t n) noexcept { return std::exchange(floats_, floats_ + (n + 15) / 16 * 16); }
+  float* take_floats(std::size_t n) noexcept { return std::exchange(floats_, floats_ + align_floats(n)); }
 
   const Context& ctx_;
   const WeightPlan& plan_;

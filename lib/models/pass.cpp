@@ -19,8 +19,6 @@
 namespace lq {
 namespace {
 
-constexpr std::size_t align_floats(std::size_t n) noexcept { return (n + 15) / 16 * 16; }
-
 // Weight bytes and multiply-adds of one head slice: about 200 us on one core, whichever of the two binds.
 constexpr std::size_t kSliceBytes = std::size_t{2} << 20;
 constexpr std::size_t kSliceMacs = 16'000'000;
@@ -365,8 +363,8 @@ void Decoder::Pass::Impl::run_head() {
   const PackedMatrix& head = weights.head_matrix();
   if (panel == 0) final_norm();
   const std::size_t end = std::min(head.panels(), panel + slice);
-  matmul_panels(ctx, head, act, view(logits, n_hidden, spec.n_vocab, spec.n_vocab), panel, end,
-                Store::assign, nullptr, head_slice(end));
+  matmul_panels(ctx, head, act, view(logits, n_hidden, spec.n_vocab, spec.n_vocab), panel, end, Store::assign, nullptr,
+                head_slice(end));
   if (keep_maxima) find_maxima(panel / kBlockPanels, (end + kBlockPanels - 1) / kBlockPanels);
   panel = end;
   if (panel == head.panels()) finish();

@@ -22,7 +22,7 @@ std::size_t Linear::nbytes() const noexcept {
 }
 
 std::size_t packed_size(DType type, std::size_t rows, std::size_t cols) noexcept {
-  return (PackedMatrix::packed_bytes(type, rows, cols) + kAlignment - 1) / kAlignment * kAlignment;
+  return align_up(PackedMatrix::packed_bytes(type, rows, cols));
 }
 
 namespace {
@@ -80,7 +80,7 @@ class Planner {
   void add_floats(const GgufTensor& t) const {
     LQ_CHECK(is_plain_float(t.type), Code::unsupported, "model: tensor '", t.name, "' has type ", name(t.type),
              ", expected F32, F16 or BF16");
-    plan_.float_count += (t.shape[0] + 15) / 16 * 16;
+    plan_.float_count += align_floats(t.shape[0]);
   }
   static void check_shape(const GgufTensor& t, std::size_t rows, std::size_t cols) {
     const Shape expected = rows ? Shape{rows, cols} : Shape{cols};
@@ -110,7 +110,7 @@ LinearPlan Planner::linear(const std::string& prefix, std::initializer_list<std:
     plan.rows += *n++;
   }
   if (!any_bias) plan.biases.clear();
-  if (any_bias) plan_.float_count += (plan.rows + 15) / 16 * 16;
+  if (any_bias) plan_.float_count += align_floats(plan.rows);
   const auto sources = sources_of(plan);
   plan.fused = sources.size() > 1 && PackedMatrix::can_pack(sources) && (!interleave || sources[0].rows % 16 == 0);
   plan.interleaved = plan.fused && interleave;

@@ -10,8 +10,6 @@ namespace {
 
 constexpr std::size_t kRowGrain = 8;  // rows a thread claims at once in the row-wise operators
 
-std::size_t align_up(std::size_t n) noexcept { return (n + kAlignment - 1) / kAlignment * kAlignment; }
-
 // Runs fn(row) for every row: here for a single row, on the pool for more.
 template <class Fn>
 void for_rows(const Context& ctx, std::size_t rows, const Fn& fn) {

@@ -27,5 +27,9 @@ namespace lq {
 
 // Every buffer the library allocates for numbers starts on a cache line; wide loads and panel layouts rely on it.
 inline constexpr std::size_t kAlignment = 64;
+constexpr std::size_t align_up(std::size_t bytes) noexcept {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+constexpr std::size_t align_floats(std::size_t n) noexcept { return align_up(n * sizeof(float)) / sizeof(float); }
 
 }  // namespace lq

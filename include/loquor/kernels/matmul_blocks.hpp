@@ -243,7 +243,7 @@ inline void tile_many(const MatmulArgs& m, const UnpackedStrip<A, Panel, P>& w, 
 }
 
 // The tiles of row_tile() in [begin, end), of kMost rows at most.
-template <class A, int kMost, class Tile>
+template <int kMost, class Tile>
 inline void for_tiles(std::size_t begin, std::size_t end, const Tile& tile) noexcept {
   std::size_t t = begin;
   for (; t + kMost <= end; t += kMost) tile.template operator()<kMost>(t);
@@ -269,7 +269,7 @@ inline void strip_many(const MatmulArgs& m, std::size_t panel) noexcept {
       const auto tile = [&]<int T>(std::size_t t) noexcept {
         tile_many<A, Panel, P, T>(m, w, panel, s, t, last ? kept + (t - begin) * P * 16 : nullptr);
       };
-      for_tiles<A, kT>(begin, end, tile);
+      for_tiles<kT>(begin, end, tile);
     }
 }
 
@@ -285,7 +285,7 @@ inline void matmul_blocks(const MatmulArgs& m, std::size_t begin, std::size_t en
   }
   // One row: two panels at once hide the latency of the dot products.
   const auto few = [&]<int P>(std::size_t panel) noexcept {
-    for_tiles<A, 2>(0, m.tokens, [&]<int T>(std::size_t t) noexcept { tile_few<A, Panel, P, T>(m, panel, t); });
+    for_tiles<2>(0, m.tokens, [&]<int T>(std::size_t t) noexcept { tile_few<A, Panel, P, T>(m, panel, t); });
   };
   for (; p + 2 <= end; p += 2) few.template operator()<2>(p);
   for (; p < end; ++p) few.template operator()<1>(p);

@@ -34,14 +34,15 @@ inline constexpr std::size_t kManyRows = 5;
 template <class A>
 constexpr RowTile row_tile(std::size_t rows, std::size_t row) noexcept {
   const std::size_t most = rows < kManyRows ? 2 : static_cast<std::size_t>(simd::Lanes<A>::kTokens);
-  const std::size_t whole = rows / most * most;
-  if (row < whole) return {row / most * most, most};
-  std::size_t first = whole, size = 4;
-  while (size >= most || rows - first < size || row >= first + size) {
-    if (size < most && rows - first >= size) first += size;
-    size /= 2;
+  const std::size_t sizes[] = {most, 4, 2};
+  std::size_t first = 0;
+  for (const std::size_t size : sizes) {
+    if (size > most) continue;
+    const std::size_t end = first + (rows - first) / size * size;
+    if (row < end) return {first + (row - first) / size * size, size};
+    first = end;
   }
-  return {first, size};
+  return {row, 1};
 }
 
 // A block of 32 columns of a tile of T rows: int8 q[8][T][4], then float d[T], ds[T], int32 sum[T]. It stands for d * q
@@ -124,8 +125,8 @@ inline std::int32_t split_outliers(typename simd::Lanes<A>::F (&v)[2], float lim
   return total;
 }
 
-// d = max|x| / 127, q = round to even(x / d), of what is left of a block without its outliers. `out` is the block of
-// the row's tile, `lane` the row in it.
+// d = max|x| / 127, q = round to even(x / d), of what is left of a block without its outliers. `out` is block b of
+// the row's tile.
 template <class A>
 inline void quantize_block(const float* x, float limit, float big, const ActRow& row, std::size_t b, RowTile tile,
                            std::byte* out, std::uint32_t& count) noexcept {
