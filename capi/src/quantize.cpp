@@ -12,8 +12,8 @@ namespace {
 DType type_arg(const Call& call, const char* text, const char* argument) {
   const std::string name = name_arg(call, text, argument);
   const auto type = type_from_name(name);
-  LQ_CHECK(type && is_real_type(*type), Code::invalid_argument, call.function(), ": ", argument, " is '",
-           std::string_view(name).substr(0, 32), "', expected one of ", real_type_names());
+  LQ_CHECK(type && is_encodable_type(*type), Code::invalid_argument, call.function(), ": ", argument, " is '",
+           std::string_view(name).substr(0, 32), "', expected one of ", encodable_type_names());
   return *type;
 }
 

@@ -40,7 +40,7 @@ std::optional<std::uint32_t> file_type(DType type) noexcept {
       return 7;
     case DType::BF16:
       return 32;
-    case DType::I32:
+    default:
       break;
   }
   return std::nullopt;
@@ -252,7 +252,7 @@ void check_target(const std::string& source, const std::string& target) {
 
 void check_type(DType type, const char* what) {
   LQ_CHECK(file_type(type), Code::invalid_argument, "quantize: ", what, " is ", name(type), ", expected one of ",
-           real_type_names());
+           encodable_type_names());
 }
 
 }  // namespace

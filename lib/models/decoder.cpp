@@ -12,7 +12,7 @@ std::shared_ptr<const Decoder> Decoder::load(std::shared_ptr<const Context> ctx,
                                              const LoadOptions& options, const std::function<void()>& beside) {
   LQ_CHECK(ctx, Code::invalid_argument, "model: no context");
   try {
-    const WeightPlan plan = plan_weights(file);
+    const WeightPlan plan = plan_weights(file, options.compute);
     auto impl = std::make_unique<Impl>();
     impl->spec = plan.spec;
     impl->compute = options.compute;
@@ -24,8 +24,8 @@ std::shared_ptr<const Decoder> Decoder::load(std::shared_ptr<const Context> ctx,
   }
 }
 
-DecoderSpec Decoder::read_spec(const GgufFile& file) { return plan_weights(file).spec; }
-std::size_t Decoder::weight_bytes(const GgufFile& file) { return plan_weights(file).nbytes(); }
+DecoderSpec Decoder::read_spec(const GgufFile& file) { return plan_weights(file, Compute::quantized).spec; }
+std::size_t Decoder::weight_bytes(const GgufFile& file) { return plan_weights(file, Compute::quantized).nbytes(); }
 
 const DecoderSpec& Decoder::spec() const noexcept { return impl_->spec; }
 const Context& Decoder::context() const noexcept { return *impl_->ctx; }

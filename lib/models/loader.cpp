@@ -144,7 +144,7 @@ PackedMatrix Loader::matrix(std::span<const PackedMatrix::Source> sources, std::
 
 PackedMatrix Loader::matrix(const GgufTensor& t) {
   note(t);
-  const PackedMatrix::Source source{t.type, t.data, t.shape[0]};
+  const PackedMatrix::Source source = source_of(t, plan_.compute);
   return matrix({&source, 1}, t.shape[1], PackedMatrix::Order::concatenate);
 }
 
@@ -159,7 +159,7 @@ Linear Loader::linear(const LinearPlan& plan) {
   std::vector<PackedMatrix::Source> sources;
   for (const GgufTensor* t : plan.sources) {
     note(*t);
-    sources.push_back({t->type, t->data, t->shape[0]});
+    sources.push_back(source_of(*t, plan_.compute));
   }
   out.parts.push_back(matrix(sources, plan.cols,
                              plan.interleaved ? PackedMatrix::Order::interleave : PackedMatrix::Order::concatenate));

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "loquor/core/status.hpp"
+#include "loquor/quant/groups.hpp"
 #include "metadata.hpp"
 
 namespace lq {
@@ -25,15 +26,17 @@ std::size_t packed_size(DType type, std::size_t rows, std::size_t cols) noexcept
   return align_up(PackedMatrix::packed_bytes(type, rows, cols));
 }
 
+PackedMatrix::Source source_of(const GgufTensor& t, Compute compute) noexcept {
+  return {t.type, t.data, t.shape[0], compute == Compute::reference && is_grouped_type(t.type)};
+}
+
 namespace {
 
 bool is_plain_float(DType t) noexcept { return t == DType::F32 || t == DType::F16 || t == DType::BF16; }
 
-PackedMatrix::Source source_of(const GgufTensor& t) { return {t.type, t.data, t.shape[0]}; }
-
-std::vector<PackedMatrix::Source> sources_of(const LinearPlan& plan) {
+std::vector<PackedMatrix::Source> sources_of(const LinearPlan& plan, Compute compute) {
   std::vector<PackedMatrix::Source> out;
-  for (const GgufTensor* t : plan.sources) out.push_back(source_of(*t));
+  for (const GgufTensor* t : plan.sources) out.push_back(source_of(*t, compute));
   return out;
 }
 
@@ -71,7 +74,7 @@ class Planner {
   }
   LinearPlan linear(const std::string& prefix, std::initializer_list<std::string_view> names,
                     std::initializer_list<std::size_t> rows, std::size_t cols, bool interleave);
-  void add_matrix(const GgufTensor& t) { add_packed(t.type, t.shape[0], t.shape[1]); }
+  void add_matrix(const GgufTensor& t) { add_packed(source_of(t, plan_.compute).packed(), t.shape[0], t.shape[1]); }
 
  private:
   void add_packed(DType type, std::size_t rows, std::size_t cols) {
@@ -111,22 +114,23 @@ LinearPlan Planner::linear(const std::string& prefix, std::initializer_list<std:
   }
   if (!any_bias) plan.biases.clear();
   if (any_bias) plan_.float_count += align_floats(plan.rows);
-  const auto sources = sources_of(plan);
+  const auto sources = sources_of(plan, plan_.compute);
   plan.fused = sources.size() > 1 && PackedMatrix::can_pack(sources) && (!interleave || sources[0].rows % 16 == 0);
   plan.interleaved = plan.fused && interleave;
   if (plan.fused)
-    add_packed(sources[0].type, plan.rows, cols);
+    add_packed(sources[0].packed(), plan.rows, cols);
   else
-    for (const auto& s : sources) add_packed(s.type, s.rows, cols);
+    for (const auto& s : sources) add_packed(s.packed(), s.rows, cols);
   return plan;
 }
 
 }  // namespace
 
-WeightPlan plan_weights(const GgufFile& file) {
+WeightPlan plan_weights(const GgufFile& file, Compute compute) {
   const Metadata meta(file);
   const Family& family = find_family(meta.arch());
   WeightPlan plan;
+  plan.compute = compute;
   plan.spec = family.read_spec(meta);
   DecoderSpec& s = plan.spec;
   plan.rope_divisor = meta.rope_divisor();

@@ -59,12 +59,16 @@ struct WeightPlan {
   std::vector<LayerPlan> layers;
   std::size_t float_count = 0;  // floats of norms and biases, each vector rounded up to a cache line
   std::size_t packed_bytes = 0;
+  Compute compute = Compute::quantized;
 
   std::size_t nbytes() const noexcept { return packed_bytes + float_count * sizeof(float); }
 };
 
 // Checks every tensor's presence, shape and type. Throws Error{bad_file|unsupported}.
-WeightPlan plan_weights(const GgufFile& file);
+WeightPlan plan_weights(const GgufFile& file, Compute compute);
+
+// A matrix of the file, as `compute` wants it packed: in reference mode types whose panels would round become F32.
+PackedMatrix::Source source_of(const GgufTensor& t, Compute compute) noexcept;
 
 // Bytes that a matrix takes in the block of packed weights.
 std::size_t packed_size(DType type, std::size_t rows, std::size_t cols) noexcept;

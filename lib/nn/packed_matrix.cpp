@@ -4,6 +4,7 @@
 
 #include "loquor/core/status.hpp"
 #include "loquor/kernels/table.hpp"
+#include "loquor/quant/rows.hpp"
 
 namespace lq {
 namespace {
@@ -26,6 +27,20 @@ void check_sources(std::span<const PackedMatrix::Source> sources, std::size_t co
            Code::unsupported, "matrix: only two sources of the same, whole number of panels can be interleaved");
 }
 
+// Rows decoded to fp32, some columns at a time.
+void widen_panel(DType type, const std::byte* rows, std::size_t stride, std::size_t n, std::size_t cols,
+                 std::byte* panel) noexcept {
+  constexpr std::size_t kCols = 256;  // whole blocks of every type
+  float values[kPanelRows * kCols];
+  for (std::size_t at = 0; at < cols; at += kCols) {
+    const std::size_t width = std::min(kCols, cols - at);
+    for (std::size_t r = 0; r < n; ++r)
+      decode_row(type, rows + r * stride + row_bytes(type, at), width, values + r * width);
+    pack_panel(DType::F32, reinterpret_cast<const std::byte*>(values), width * sizeof(float), n, width,
+               panel + at * kPanelRows * sizeof(float));
+  }
+}
+
 }  // namespace
 
 std::size_t PanelRun::panels() const noexcept { return (source.rows + kPanelRows - 1) / kPanelRows; }
@@ -34,9 +49,11 @@ void PanelRun::pack(const Context& ctx, std::size_t begin, std::size_t end) cons
   const auto pack_panel = ctx.kernels().pack_panel;
   const std::size_t stride = row_bytes(source.type, cols);
   for (std::size_t p = begin; p < end; ++p) {
-    const std::size_t row = p * kPanelRows;
-    pack_panel(source.type, source.data + row * stride, stride, std::min(source.rows - row, kPanelRows), cols,
-               to + p * step);
+    const std::size_t row = p * kPanelRows, n = std::min(source.rows - row, kPanelRows);
+    if (source.widen)
+      widen_panel(source.type, source.data + row * stride, stride, n, cols, to + p * step);
+    else
+      pack_panel(source.type, source.data + row * stride, stride, n, cols, to + p * step);
   }
 }
 
@@ -48,7 +65,8 @@ std::span<const std::byte> PanelRun::source_part(std::size_t begin, std::size_t 
 bool PackedMatrix::can_pack(std::span<const Source> sources) noexcept {
   if (sources.empty()) return false;
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    if (sources[i].type != sources[0].type || sources[i].type == DType::I32) return false;
+    if (sources[i].type != sources[0].type || sources[i].widen != sources[0].widen) return false;
+    if (sources[i].type == DType::I32) return false;
     // A source that does not end on a panel would put rows of two sources into one panel: only the last may.
     if (i + 1 < sources.size() && sources[i].rows % kPanelRows != 0) return false;
   }
@@ -63,7 +81,7 @@ PackedMatrix PackedMatrix::place(std::span<const Source> sources, std::size_t co
                                  std::vector<PanelRun>& runs) {
   check_sources(sources, cols, order);
   PackedMatrix m;
-  m.type_ = sources[0].type;
+  m.type_ = sources[0].packed();
   m.rows_ = total_rows(sources);
   m.cols_ = cols;
   m.panel_bytes_ = lq::panel_bytes(m.type_, cols);
@@ -78,7 +96,7 @@ PackedMatrix PackedMatrix::place(std::span<const Source> sources, std::size_t co
 
 PackedMatrix PackedMatrix::pack(const Context& ctx, std::span<const Source> sources, std::size_t cols, Order order) {
   check_sources(sources, cols, order);
-  Storage memory = ctx.allocate(packed_bytes(sources[0].type, total_rows(sources), cols), true);
+  Storage memory = ctx.allocate(packed_bytes(sources[0].packed(), total_rows(sources), cols), true);
   std::vector<PanelRun> runs;
   PackedMatrix m = place(sources, cols, order, memory.data(), runs);
   m.storage_ = std::move(memory);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "loquor/core/half.hpp"
+#include "loquor/quant/groups.hpp"
 
 namespace lq {
 namespace {
@@ -183,14 +184,26 @@ void decode_q8_0(const std::byte* src, std::size_t n, float* dst) noexcept {
   }
 }
 
+void decode_grouped(DType type, const std::byte* src, std::size_t n, float* dst) noexcept {
+  if (!is_grouped_type(type)) return;
+  const TypeTraits& t = traits(type);
+  CodeGroup groups[kMaxGroups];
+  for (std::size_t i = 0; i < n; i += t.block_elems, src += t.block_bytes) {
+    decode_groups(type, src, groups);
+    for (std::size_t j = 0; j < t.block_elems; ++j) dst[i + j] = groups[j / kBlockElems].value(j % kBlockElems);
+  }
+}
+
 }  // namespace
 
 bool is_real_type(DType type) noexcept { return type != DType::I32; }
 
-std::string real_type_names() {
+bool is_encodable_type(DType type) noexcept { return is_real_type(type) && !is_grouped_type(type); }
+
+std::string encodable_type_names() {
   std::string names;
 #define LQ_TYPE(name, id, elems, bytes) \
-  if (is_real_type(DType::name)) names += names.empty() ? #name : ", " #name;
+  if (is_encodable_type(DType::name)) names += names.empty() ? #name : ", " #name;
 #include "loquor/core/types.def"
 #undef LQ_TYPE
   return names;
@@ -216,8 +229,8 @@ void decode_row(DType type, const std::byte* src, std::size_t n, float* dst) noe
       return decode_nibbles<BlockQ4_1>(src, n, dst, [](const BlockQ4_1& b) {
         return NibbleScales{to_float(b.d), 0, to_float(b.m)};
       });
-    case DType::I32:
-      return;
+    default:
+      return decode_grouped(type, src, n, dst);
   }
 }
 
@@ -235,10 +248,9 @@ bool encode_row(DType type, const float* src, std::size_t n, std::byte* dst) noe
       return encode_blocks<BlockQ4_0>(src, n, dst);
     case DType::Q4_1:
       return encode_blocks<BlockQ4_1>(src, n, dst);
-    case DType::I32:
+    default:
       return false;
   }
-  return false;
 }
 
 }  // namespace lq

@@ -252,11 +252,11 @@ TEST_CASE("wrong sources and targets are refused before anything is written", "[
   write_bytes(folder / "part.gguf", split.finish());
   CHECK(failure(folder / "part.gguf", folder / "out.gguf", as(DType::Q4_0)).code() == Code::unsupported);
   lq_test::detail::GgufWriter unknown;
-  unknown.tensor("odd.weight", 14, {256, 1}, std::string(210, '\0'));
-  write_bytes(folder / "q6.gguf", unknown.finish());
-  const Error e = failure(folder / "q6.gguf", folder / "out.gguf", as(DType::Q4_0));
+  unknown.tensor("odd.weight", 16, {256, 1}, std::string(66, '\0'));
+  write_bytes(folder / "iq2.gguf", unknown.finish());
+  const Error e = failure(folder / "iq2.gguf", folder / "out.gguf", as(DType::Q4_0));
   CHECK(e.code() == Code::unsupported);
-  CHECK(std::string(e.what()).find("'odd.weight' has type 14 (Q6_K)") != std::string::npos);
+  CHECK(std::string(e.what()).find("'odd.weight' has type 16 (IQ2_XXS)") != std::string::npos);
   CHECK_FALSE(std::filesystem::exists(folder / "out.gguf"));
   CHECK(read_bytes(source) == before);
   CHECK(folder.files() == 7);

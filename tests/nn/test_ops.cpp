@@ -9,6 +9,7 @@
 #include "loquor/core/random.hpp"
 #include "loquor/kernels/dispatch.hpp"
 #include "loquor/kernels/table.hpp"
+#include "loquor/quant/groups.hpp"
 #include "test_data.hpp"
 
 using namespace lq;
@@ -26,6 +27,26 @@ std::vector<float> random_floats(std::size_t n, std::uint64_t seed, float scale 
   std::vector<float> v(n);
   for (float& x : v) x = static_cast<float>(rng.uniform() * 2 - 1) * scale;
   return v;
+}
+
+// Where the f16 scales of a type's blocks are.
+std::vector<std::size_t> scale_offsets(DType type) {
+  switch (type) {
+    case DType::MXFP4:
+      return {};
+    case DType::Q2_K:
+      return {80, 82};
+    case DType::Q3_K:
+      return {108};
+    case DType::Q6_K:
+      return {208};
+    case DType::Q5_1:
+    case DType::Q4_K:
+    case DType::Q5_K:
+      return {0, 2};
+    default:
+      return {0};
+  }
 }
 
 // Random GGUF rows of any type: random bytes for the quants, sane scales.
@@ -46,6 +67,12 @@ std::vector<std::byte> random_rows(DType type, std::size_t rows, std::size_t col
       std::memcpy(bytes.data() + at, &h, 2);
     }
     if (t.block_elems == 1) continue;
+    if (is_grouped_type(type)) {
+      for (std::size_t i = 0; i < t.block_bytes; ++i) bytes[at + i] = static_cast<std::byte>(rng.next());
+      if (type == DType::MXFP4) bytes[at] = static_cast<std::byte>(118 + rng.next() % 8);
+      for (const std::size_t half : scale_offsets(type)) put_half(at + half, (0.5f + 0.5f * u) * 0.05f);
+      continue;
+    }
     for (std::size_t i = 2; i < t.block_bytes; ++i) bytes[at + i] = static_cast<std::byte>(rng.next());
     put_half(at, u * 0.05f);
     if (type == DType::Q4_1) put_half(at + 2, static_cast<float>(rng.uniform() - 0.5) * 0.3f);
@@ -83,8 +110,12 @@ float element(DType type, const std::byte* row, std::size_t k) {
              half(20 * b + 2);
     case DType::Q8_0:
       return half(34 * b) * static_cast<float>(static_cast<std::int8_t>(row[34 * b + 2 + i]));
-    default:
-      return 0;
+    default: {
+      const TypeTraits& t = traits(type);
+      CodeGroup groups[kMaxGroups];
+      decode_groups(type, row + k / t.block_elems * t.block_bytes, groups);
+      return groups[k % t.block_elems / 32].value(i);
+    }
   }
 }
 
@@ -93,11 +124,29 @@ struct Product {
   std::vector<double> exact;  // fp64 over the dequantised weights
 };
 
+// What integer products see of quantised rows: a product with the identity, which Q8_0 holds exactly.
+std::vector<float> rounded_inputs(const Context& ctx, const Activations& a) {
+  const std::size_t n = a.cols();
+  std::vector<std::byte> eye(n * row_bytes(DType::Q8_0, n));
+  const f16 one = to_f16(1.0f);
+  for (std::size_t r = 0; r < n; ++r)
+    for (std::size_t b = 0; b < n / 32; ++b) {
+      std::byte* block = eye.data() + (r * (n / 32) + b) * 34;
+      std::memcpy(block, &one, 2);
+      if (r / 32 == b) block[2 + r % 32] = std::byte{1};
+    }
+  const PackedMatrix::Source source{DType::Q8_0, eye.data(), n};
+  const PackedMatrix m = PackedMatrix::pack(ctx, {&source, 1}, n);
+  std::vector<float> out(a.rows() * n);
+  matmul(ctx, m, a, {out.data(), a.rows(), n, n});
+  return out;
+}
+
 Product multiply(const Context& ctx, DType type, std::size_t rows, std::size_t cols, std::size_t tokens,
                  Compute compute) {
   const auto w = random_rows(type, rows, cols, 7);
   const auto x = random_floats(tokens * cols, 11);
-  const PackedMatrix::Source source{type, w.data(), rows};
+  const PackedMatrix::Source source{type, w.data(), rows, compute == Compute::reference && is_grouped_type(type)};
   const PackedMatrix m = PackedMatrix::pack(ctx, {&source, 1}, cols);
   Activations a(ctx, tokens, cols, compute);
   set_activations(ctx, {x.data(), tokens, cols, cols}, a);
@@ -112,6 +161,8 @@ Product multiply(const Context& ctx, DType type, std::size_t rows, std::size_t c
 }
 
 const DType kWeightTypes[] = {DType::F32, DType::F16, DType::BF16, DType::Q4_0, DType::Q4_1, DType::Q8_0};
+const DType kGroupedTypes[] = {DType::Q5_0, DType::Q5_1, DType::Q2_K,   DType::Q3_K,   DType::Q4_K,
+                               DType::Q5_K, DType::Q6_K, DType::IQ4_NL, DType::IQ4_XS, DType::MXFP4};
 
 }  // namespace
 
@@ -171,6 +222,41 @@ TEST_CASE("one row multiplied alone and in a batch gives the same bits", "[nn][p
         REQUIRE(std::memcmp(single.data(), batch.data() + t * rows, rows * sizeof(float)) == 0);
       }
     }
+}
+
+TEST_CASE("products of types with group scales stay within 1e-3 of the exact ones, and do not depend on the batch",
+          "[nn][per_isa]") {
+  const Context ctx = make_context(2);
+  const std::size_t rows = 45, cols = 1280, tokens = 21;  // two segments
+  auto x = random_floats(tokens * cols, 5, 3.0f);
+  for (std::size_t t = 0; t < tokens; t += 2)
+    for (std::size_t i = 0; i < 40; ++i) x[t * cols + (i * 37 + t) % cols] = i % 2 ? 90.0f : -37.0f;  // outliers
+  // Rounded as the products will see them, so that only the weights' part of the error is left.
+  Activations a(ctx, tokens, cols, Compute::quantized);
+  set_activations(ctx, {x.data(), tokens, cols, cols}, a);
+  const auto rounded = rounded_inputs(ctx, a);
+  for (DType type : kGroupedTypes) {
+    INFO(name(type));
+    const auto w = random_rows(type, rows, cols, 3);
+    const PackedMatrix::Source source{type, w.data(), rows}, wide{type, w.data(), rows, true};
+    const PackedMatrix m = PackedMatrix::pack(ctx, {&source, 1}, cols), f = PackedMatrix::pack(ctx, {&wide, 1}, cols);
+    Activations exact(ctx, tokens, cols, Compute::reference), one(ctx, 1, cols, Compute::quantized);
+    set_activations(ctx, {rounded.data(), tokens, cols, cols}, exact);
+    std::vector<float> got(tokens * rows), want(tokens * rows), single(rows);
+    matmul(ctx, m, a, {got.data(), tokens, rows, rows});
+    matmul(ctx, f, exact, {want.data(), tokens, rows, rows});
+    double error = 0, energy = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      error += std::pow(static_cast<double>(got[i]) - want[i], 2);
+      energy += std::pow(static_cast<double>(want[i]), 2);
+    }
+    CHECK(std::sqrt(error / energy) < 1e-3);
+    for (std::size_t t = 0; t < tokens; ++t) {
+      set_activations(ctx, {x.data() + t * cols, 1, cols, cols}, one);
+      matmul(ctx, m, one, {single.data(), 1, rows, rows});
+      REQUIRE(std::memcmp(single.data(), got.data() + t * rows, rows * sizeof(float)) == 0);
+    }
+  }
 }
 
 TEST_CASE("packing keeps every weight bit for bit", "[nn]") {

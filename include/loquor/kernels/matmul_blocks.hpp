@@ -4,6 +4,7 @@
 // columns are taken in segments (quantize.hpp). In a segment, for each block of 32 in order
 //     acc = fma(float(sum q_w q_a), d_w * d_a, acc), and for Q4_1 then  acc = fma(m_w, sum of what the block stands
 //     for, acc),
+// (panels with two scales a block: the same for each half; sums of halves are taken here, in integers),
 // then for its outliers in order  h = fma(float(sum q_w digits), d_w, h), and at last acc = fma(h, big, acc). The
 // integer sums are exact.
 //
@@ -22,8 +23,13 @@ template <class A, class Panel>
 struct Packed {
   using L = simd::Lanes<A>;
   static constexpr bool kNibbles = sizeof(Panel::q) == 256;
-  static constexpr bool kMin = std::is_same_v<Panel, PanelQ4_1>;
-  static constexpr std::int32_t kBias = std::is_same_v<Panel, PanelQ4_0> ? 8 : kNibbles ? 0 : L::kDot8Bias;
+  static constexpr bool kMin = requires(const Panel& p) { p.m; };
+  static constexpr bool kHalves = sizeof(Panel::d) == 64;            // a scale for each half of a block
+  static constexpr bool kSigned = std::is_same_v<Panel, PanelQ8_0>;  // codes need all eight bits
+  static constexpr std::int32_t kBias = std::is_same_v<Panel, PanelQ4_0> ? 8
+                                        : std::is_same_v<Panel, PanelG8> ? 32
+                                        : kSigned                        ? L::kDot8Bias
+                                                                         : 0;
 
   static typename L::W group(const Panel& p, std::size_t i) noexcept {
     if constexpr (!kNibbles) return L::wload(p.q + 64 * i);
@@ -31,8 +37,8 @@ struct Packed {
     return i < 4 ? L::low_nibbles(raw) : L::high_nibbles(raw);
   }
   static typename L::I dot(typename L::I acc, const typename L::W& w, const std::int8_t* a) noexcept {
-    if constexpr (kNibbles) return L::dot4(acc, w, a);
-    return L::dot8(acc, w, a);
+    if constexpr (kSigned) return L::dot8(acc, w, a);
+    return L::dot4(acc, w, a);
   }
 };
 
@@ -55,15 +61,19 @@ struct PackedStrip {
   std::size_t blocks;
 
   const Panel& at(int p, std::size_t b) const noexcept { return base[static_cast<std::size_t>(p) * blocks + b]; }
-  typename L::F scale(int p, std::size_t b) const noexcept { return L::from_f16(at(p, b).d); }
-  typename L::F min(int p, std::size_t b) const noexcept { return L::from_f16(at(p, b).m); }
+  // `h`: the half of the block, where halves have scales of their own.
+  typename L::F scale(int p, std::size_t b, std::size_t h = 0) const noexcept {
+    return L::from_f16(at(p, b).d + 16 * h);
+  }
+  typename L::F min(int p, std::size_t b, std::size_t h = 0) const noexcept { return L::from_f16(at(p, b).m + 16 * h); }
   typename L::W group(int p, std::size_t b, std::size_t i) const noexcept { return Format::group(at(p, b), i); }
 
-  template <int T>
+  // Groups [kBegin, kEnd) of a block; nibbles: all of them.
+  template <int T, std::size_t kBegin = 0, std::size_t kEnd = 8>
   void dot(std::size_t b, const std::int8_t* a, typename L::I (&acc)[P][T]) const noexcept {
     if constexpr (!Format::kNibbles) {
 #pragma GCC unroll 8
-      for (std::size_t i = 0; i < 8; ++i)
+      for (std::size_t i = kBegin; i < kEnd; ++i)
 #pragma GCC unroll 8
         for (int p = 0; p < P; ++p) {
           const auto w = group(p, b, i);
@@ -99,7 +109,8 @@ struct UnpackedStrip {
   using L = simd::Lanes<A>;
   using Format = Packed<A, Panel>;
   alignas(64) std::uint8_t q[kSegmentBlocks][8][P][64];
-  alignas(64) float d[kSegmentBlocks][P][16], m[Format::kMin ? kSegmentBlocks : 1][P][16];
+  static constexpr std::size_t kScales = Format::kHalves ? 2 : 1;
+  alignas(64) float d[kSegmentBlocks][P][16 * kScales], m[Format::kMin ? kSegmentBlocks : 1][P][16 * kScales];
   std::size_t first;  // block
 
   void load(const PackedStrip<A, Panel, P>& from, std::size_t begin, std::size_t end) noexcept {
@@ -107,8 +118,10 @@ struct UnpackedStrip {
     for (std::size_t b = begin; b < end; ++b)
       for (int p = 0; p < P; ++p) {
         for (std::size_t i = 0; i < 8; ++i) L::wstore(q[b - first][i][p], from.group(p, b, i));
-        L::store(d[b - first][p], from.scale(p, b));
-        if constexpr (Format::kMin) L::store(m[b - first][p], from.min(p, b));
+        for (std::size_t h = 0; h < kScales; ++h) {
+          L::store(d[b - first][p] + 16 * h, from.scale(p, b, h));
+          if constexpr (Format::kMin) L::store(m[b - first][p] + 16 * h, from.min(p, b, h));
+        }
       }
   }
   // The same block of the next tile, from L2 into L1.
@@ -118,14 +131,18 @@ struct UnpackedStrip {
 #pragma GCC unroll 8
     for (std::size_t line = 0; line < T * kRowBlockBytes; line += 64) L::prefetch_l1(next + line);
   }
-  typename L::F scale(int p, std::size_t b) const noexcept { return L::load(d[b - first][p]); }
-  typename L::F min(int p, std::size_t b) const noexcept { return L::load(m[b - first][p]); }
+  typename L::F scale(int p, std::size_t b, std::size_t h = 0) const noexcept {
+    return L::load(d[b - first][p] + 16 * h);
+  }
+  typename L::F min(int p, std::size_t b, std::size_t h = 0) const noexcept {
+    return L::load(m[b - first][p] + 16 * h);
+  }
   typename L::W group(int p, std::size_t b, std::size_t i) const noexcept { return L::wload(q[b - first][i][p]); }
 
-  template <int T>
+  template <int T, std::size_t kBegin = 0, std::size_t kEnd = 8>
   void dot(std::size_t b, const std::int8_t* a, typename L::I (&acc)[P][T]) const noexcept {
 #pragma GCC unroll 8
-    for (std::size_t i = 0; i < 8; ++i) {
+    for (std::size_t i = kBegin; i < kEnd; ++i) {
       typename L::W w[P];
 #pragma GCC unroll 8
       for (int p = 0; p < P; ++p) w[p] = group(p, b, i);
@@ -137,12 +154,54 @@ struct UnpackedStrip {
   }
 };
 
+// Half h of block b of rows token.., for panels with a scale for each half. The bias of the codes, or the sums that the
+// minima need, come from a product with a constant: a row's block has only its whole sum.
+template <class A, int P, int T, std::size_t kHalf, class Strip>
+LQ_ALWAYS_INLINE void add_half(const MatmulArgs& m, const Strip& w, std::size_t b, std::size_t token,
+                               typename simd::Lanes<A>::F (&acc)[P][T]) noexcept {
+  using L = simd::Lanes<A>;
+  using Format = typename Strip::Format;
+  constexpr std::size_t kBegin = 4 * kHalf, kEnd = kBegin + 4;
+  const std::byte* block = row_block<T>(m, b, token);
+  const auto* a = reinterpret_cast<const std::int8_t*>(block);
+  const float* d = reinterpret_cast<const float*>(block + T * kBlock);
+  const auto times = L::wbytes(Format::kBias ? Format::kBias : 1);
+  typename L::F sum[T];
+#pragma GCC unroll 8
+  for (int t = 0; t < T; ++t) {
+    auto s = L::izero();
+#pragma GCC unroll 8
+    for (std::size_t i = kBegin; i < kEnd; ++i) s = L::dot4(s, times, digits<T>(a, i, t));
+    sum[t] = L::cvt(s);
+  }
+  typename L::I dot[P][T];
+  for (auto& row : dot)
+    for (auto& v : row) v = L::izero();
+  w.template dot<T, kBegin, kEnd>(b, a, dot);
+#pragma GCC unroll 8
+  for (int p = 0; p < P; ++p) {
+    const auto dw = w.scale(p, b, kHalf);
+#pragma GCC unroll 8
+    for (int t = 0; t < T; ++t) {
+      const auto da = L::set1(d[t]);
+      auto q = L::cvt(dot[p][t]);
+      if constexpr (Format::kBias != 0) q = L::sub(q, sum[t]);  // exact: below 2^24
+      acc[p][t] = L::fma(q, L::mul(dw, da), acc[p][t]);
+      if constexpr (Format::kMin) acc[p][t] = L::fma(w.min(p, b, kHalf), L::mul(sum[t], da), acc[p][t]);
+    }
+  }
+}
+
 // Adds block b of rows token.. to a tile. Registers: P*T int32 and P*T fp32 accumulators, P or 2P weights, P scales.
 template <class A, int P, int T, class Strip>
 LQ_ALWAYS_INLINE void add_block(const MatmulArgs& m, const Strip& w, std::size_t b, std::size_t token,
                                 typename simd::Lanes<A>::F (&acc)[P][T]) noexcept {
   using L = simd::Lanes<A>;
   using Format = typename Strip::Format;
+  if constexpr (Format::kHalves) {
+    add_half<A, P, T, 0>(m, w, b, token, acc);
+    return add_half<A, P, T, 1>(m, w, b, token, acc);
+  }
   const std::byte* block = row_block<T>(m, b, token);
   const float* d = reinterpret_cast<const float*>(block + T * kBlock);
   const float* ds = d + T;
@@ -187,8 +246,12 @@ LQ_ALWAYS_INLINE void add_outliers(const MatmulArgs& m, const Strip& w, std::siz
       const std::size_t b = o->group / 8, i = o->group % 8;
       const auto init = Format::kBias ? L::iset1(-Format::kBias * o->sum) : L::izero();
 #pragma GCC unroll 8
-      for (int p = 0; p < P; ++p)
-        h[p] = L::fma(L::cvt(Format::dot(init, w.group(p, b, i), o->digits)), w.scale(p, b), h[p]);
+      for (int p = 0; p < P; ++p) {
+        const std::size_t half = Format::kHalves ? i / 4 : 0;
+        h[p] = L::fma(L::cvt(Format::dot(init, w.group(p, b, i), o->digits)), w.scale(p, b, half), h[p]);
+        if constexpr (Format::kHalves && Format::kMin)  // else the block's ds has their part
+          h[p] = L::fma(w.min(p, b, half), L::set1(static_cast<float>(o->sum)), h[p]);
+      }
     }
     const auto big = L::set1(m.big[row]);
 #pragma GCC unroll 8

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <type_traits>
 
+#include "loquor/quant/groups.hpp"
 #include "loquor/quant/panel.hpp"
 #include "loquor/simd/columns.hpp"
 
@@ -77,6 +78,8 @@ void pack_full_panel(DType type, const std::byte* rows, std::size_t stride, std:
       done = cols / 4 * 4;
       pack_dwords<Arch, false>(rows, stride, done, panel);
       break;
+    default:  // packed by the scalar twin
+      break;
   }
   simd::Columns<Arch>::fence();
   if (done == cols) return;
@@ -89,7 +92,7 @@ template <class Arch>
 void pack_panel(DType type, const std::byte* rows, std::size_t stride, std::size_t n, std::size_t cols,
                 std::byte* panel) noexcept {
   if constexpr (!std::is_same_v<Arch, arch::Scalar>) {
-    if (n == kPanelRows) return pack_full_panel<Arch>(type, rows, stride, cols, panel);
+    if (n == kPanelRows && !is_grouped_type(type)) return pack_full_panel<Arch>(type, rows, stride, cols, panel);
   }
   lq::pack_panel(type, rows, stride, n, cols, panel);
 }

@@ -21,6 +21,8 @@ class PackedMatrix {
     DType type;
     const std::byte* data;
     std::size_t rows;
+    bool widen = false;  // packed as F32: for reference mode, where panels would round scales
+    DType packed() const noexcept { return widen ? DType::F32 : type; }
   };
   enum class Order {
     concatenate,

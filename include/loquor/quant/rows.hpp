@@ -16,13 +16,16 @@
 
 namespace lq {
 
-// Whether rows of the type can be encoded and decoded: all types of real numbers.
+// Whether rows of the type can be decoded: all types of real numbers.
 bool is_real_type(DType type) noexcept;
+// And encoded.
+bool is_encodable_type(DType type) noexcept;
 
-// "F32, F16, ...": the types above, for messages.
-std::string real_type_names();
+// "F32, F16, ...": the types that can be encoded, for messages.
+std::string encodable_type_names();
 
-// n numbers, a multiple of the block size, as the format defines them (products are exact; Q4_1 rounds its sum once).
+// n numbers, a multiple of the block size, as the format defines them: bit for bit what gguf-py gives. Products of one
+// scale are exact; types with two levels of scales, and sums, round in the reference's order.
 void decode_row(DType type, const std::byte* src, std::size_t n, float* dst) noexcept;
 
 // The bytes of n numbers, a multiple of the block size. False if one of them or a scale they need is not finite in the

@@ -74,6 +74,7 @@ struct Lanes512 {
   }
   static std::int32_t ihsum(I x) noexcept { return _mm512_reduce_add_epi32(x); }
 
+  static W wbytes(int x) noexcept { return _mm512_set1_epi8(static_cast<char>(x)); }
   static W wload(const void* p) noexcept { return _mm512_loadu_si512(p); }
   static void wstore(void* p, W w) noexcept { _mm512_storeu_si512(p, w); }
   static W low_nibbles(W w) noexcept { return _mm512_and_si512(w, _mm512_set1_epi8(15)); }

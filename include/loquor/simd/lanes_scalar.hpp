@@ -142,6 +142,11 @@ struct Lanes<arch::Scalar> {
     return static_cast<std::int32_t>(s);
   }
 
+  static W wbytes(int x) noexcept {
+    W w;
+    for (auto& v : w.v) v = static_cast<std::uint8_t>(x);
+    return w;
+  }
   static W wload(const void* p) noexcept {
     W w;
     std::memcpy(w.v, p, 64);
