@@ -2,6 +2,7 @@
 #pragma once
 
 #include "loquor/kernels/attention.hpp"
+#include "loquor/kernels/gemm.hpp"
 #include "loquor/kernels/matmul.hpp"
 #include "loquor/kernels/pack.hpp"
 #include "loquor/kernels/quantize.hpp"

@@ -19,7 +19,7 @@ namespace lq::simd {
 // Operations on 16 lanes, specialised per Arch in lanes_<isa>.hpp. 16 is the number of rows in a weight panel: one zmm,
 // two ymm, or an array. The interface (F: 16 float; I: 16 int32; W: 64 bytes, 4 to a lane):
 //   F  zero set1 load store load_n store_n from_f16 from_bf16 to_f16 add sub mul div fma(a,b,c)=a*b+c max min abs
-//      hsum hmax round(to even) exp2i(v, n)=v*2^n select_less(x, limit, a, b) = x < limit ? a : b
+//      sqrt hsum hmax transpose(F (&rows)[16]) round(to even) exp2i(v, n)=v*2^n select_less(x, limit, a, b) = x < limit ? a : b
 //      at_least(x, limit): bit i says x[i] >= limit[i], not so for NaN
 //   I  izero iset1 iadd cvt(I)->F lrint(F)->I istore_i8 (saturating) ihsum, lane32(W, shift, mask)
 //   W  wload low_nibbles high_nibbles

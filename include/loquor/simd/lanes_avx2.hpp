@@ -20,6 +20,7 @@ struct Lanes<arch::Avx2> {
   using W = I;
   static constexpr std::int32_t kDot8Bias = 0;
   static constexpr int kPanels = 1, kTokens = 3, kAttentionRows = 3;
+  static constexpr int kGemmPanels = 1, kGemmRows = 6;  // 12 accumulators of 16 registers
 
   static F zero() noexcept { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
   static F set1(float x) noexcept { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
@@ -61,6 +62,7 @@ struct Lanes<arch::Avx2> {
   static F mul(F x, F y) noexcept { return {_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b)}; }
   static F div(F x, F y) noexcept { return {_mm256_div_ps(x.a, y.a), _mm256_div_ps(x.b, y.b)}; }
   static F fma(F x, F y, F z) noexcept { return {_mm256_fmadd_ps(x.a, y.a, z.a), _mm256_fmadd_ps(x.b, y.b, z.b)}; }
+  static F sqrt(F x) noexcept { return {_mm256_sqrt_ps(x.a), _mm256_sqrt_ps(x.b)}; }
   static F max(F x, F y) noexcept { return {_mm256_max_ps(x.a, y.a), _mm256_max_ps(x.b, y.b)}; }
   static F min(F x, F y) noexcept { return {_mm256_min_ps(x.a, y.a), _mm256_min_ps(x.b, y.b)}; }
   static F abs(F x) noexcept {
@@ -95,6 +97,38 @@ struct Lanes<arch::Avx2> {
     __m128 s = _mm_max_ps(_mm256_castps256_ps128(t), _mm256_extractf128_ps(t, 1));
     s = _mm_max_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps(s, s, 1)));
+  }
+  static void transpose8(__m256 (&r)[8]) noexcept {
+    __m256 t[8];
+    for (int i = 0; i < 8; i += 2) {
+      t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+      t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4)
+      for (int j = 0; j < 2; ++j) {
+        r[i + 2 * j] = _mm256_shuffle_ps(t[i + j], t[i + j + 2], 0x44);
+        r[i + 2 * j + 1] = _mm256_shuffle_ps(t[i + j], t[i + j + 2], 0xee);
+      }
+    for (int j = 0; j < 4; ++j) {
+      t[j] = _mm256_permute2f128_ps(r[j], r[4 + j], 0x20);
+      t[4 + j] = _mm256_permute2f128_ps(r[j], r[4 + j], 0x31);
+    }
+    for (int i = 0; i < 8; ++i) r[i] = t[i];
+  }
+  // Four blocks of 8 x 8, the two off the diagonal change places.
+  static void transpose(F (&r)[16]) noexcept {
+    __m256 q[4][8];
+    for (int i = 0; i < 8; ++i) {
+      q[0][i] = r[i].a;
+      q[1][i] = r[i].b;
+      q[2][i] = r[i + 8].a;
+      q[3][i] = r[i + 8].b;
+    }
+    for (auto& block : q) transpose8(block);
+    for (int i = 0; i < 8; ++i) {
+      r[i] = {q[0][i], q[2][i]};
+      r[i + 8] = {q[1][i], q[3][i]};
+    }
   }
 
   static I izero() noexcept { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }

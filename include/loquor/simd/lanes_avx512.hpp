@@ -16,6 +16,7 @@ struct Lanes512 {
   using W = __m512i;
   // 2 panels x 6 tokens: 12 int32 + 12 fp32 accumulators, 2 weights, 2 + 2 scales of 32 registers.
   static constexpr int kPanels = 2, kTokens = 6, kAttentionRows = 6;
+  static constexpr int kGemmPanels = 2, kGemmRows = 12;  // 24 accumulators
 
   static F zero() noexcept { return _mm512_setzero_ps(); }
   static F set1(float x) noexcept { return _mm512_set1_ps(x); }
@@ -41,6 +42,7 @@ struct Lanes512 {
   static F mul(F x, F y) noexcept { return _mm512_mul_ps(x, y); }
   static F div(F x, F y) noexcept { return _mm512_div_ps(x, y); }
   static F fma(F x, F y, F z) noexcept { return _mm512_fmadd_ps(x, y, z); }
+  static F sqrt(F x) noexcept { return _mm512_sqrt_ps(x); }
   static F max(F x, F y) noexcept { return _mm512_max_ps(x, y); }
   static F min(F x, F y) noexcept { return _mm512_min_ps(x, y); }
   static F abs(F x) noexcept { return _mm512_abs_ps(x); }
@@ -62,6 +64,29 @@ struct Lanes512 {
     __m128 s = _mm_max_ps(_mm256_castps256_ps128(t), _mm256_extractf128_ps(t, 1));
     s = _mm_max_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps(s, s, 1)));
+  }
+  // Pairs, then quadruples within the 128-bit lanes, then the lanes themselves.
+  static void transpose(F (&r)[16]) noexcept {
+    F t[16];
+    for (int i = 0; i < 16; i += 2) {
+      t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+      t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4)
+      for (int j = 0; j < 2; ++j) {
+        const __m512d x = _mm512_castps_pd(t[i + j]), y = _mm512_castps_pd(t[i + j + 2]);
+        r[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(x, y));
+        r[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(x, y));
+      }
+    for (int j = 0; j < 4; ++j) {
+      const F a = _mm512_shuffle_f32x4(r[j], r[4 + j], 0x88), b = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0x88);
+      const F c = _mm512_shuffle_f32x4(r[j], r[4 + j], 0xdd), d = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0xdd);
+      t[j] = _mm512_shuffle_f32x4(a, b, 0x88);
+      t[8 + j] = _mm512_shuffle_f32x4(a, b, 0xdd);
+      t[4 + j] = _mm512_shuffle_f32x4(c, d, 0x88);
+      t[12 + j] = _mm512_shuffle_f32x4(c, d, 0xdd);
+    }
+    for (int i = 0; i < 16; ++i) r[i] = t[i];
   }
 
   static I izero() noexcept { return _mm512_setzero_si512(); }

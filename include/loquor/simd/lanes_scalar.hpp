@@ -22,6 +22,7 @@ struct Lanes<arch::Scalar> {
   };
   static constexpr std::int32_t kDot8Bias = 0;
   static constexpr int kPanels = 1, kTokens = 4, kAttentionRows = 3;
+  static constexpr int kGemmPanels = 1, kGemmRows = 4;
 
   template <class Fn>
   static F map(Fn fn) noexcept {
@@ -78,6 +79,9 @@ struct Lanes<arch::Scalar> {
   static F fma(const F& a, const F& b, const F& c) noexcept {
     return map([&](int i) { return __builtin_fmaf(a.v[i], b.v[i], c.v[i]); });
   }
+  static F sqrt(const F& a) noexcept {
+    return map([&](int i) { return __builtin_sqrtf(a.v[i]); });
+  }
   static F max(const F& a, const F& b) noexcept {
     return map([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
   }
@@ -115,6 +119,14 @@ struct Lanes<arch::Scalar> {
     float m = a.v[0];
     for (int i = 1; i < 16; ++i) m = a.v[i] > m ? a.v[i] : m;
     return m;
+  }
+  static void transpose(F (&r)[16]) noexcept {
+    for (int i = 0; i < 16; ++i)
+      for (int j = 0; j < i; ++j) {
+        const float x = r[i].v[j];
+        r[i].v[j] = r[j].v[i];
+        r[j].v[i] = x;
+      }
   }
 
   static I izero() noexcept { return iset1(0); }

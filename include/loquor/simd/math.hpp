@@ -42,4 +42,27 @@ inline typename Lanes<A>::F tanh(typename Lanes<A>::F x) noexcept {
   return L::sub(L::set1(1.0f), L::div(L::set1(2.0f), L::add(e, L::set1(1.0f))));
 }
 
+template <class A>
+inline typename Lanes<A>::F sigmoid(typename Lanes<A>::F x) noexcept {
+  using L = Lanes<A>;
+  return L::div(L::set1(1.0f), L::add(L::set1(1.0f), exp<A>(L::sub(L::zero(), x))));
+}
+
+// The standard normal distribution's cumulative function, by erf (Abramowitz & Stegun 7.1.26, absolute error 1.5e-7);
+// `density` receives exp(-x^2 / 2) / sqrt(2 pi).
+template <class A>
+inline typename Lanes<A>::F normal_cdf(typename Lanes<A>::F x, typename Lanes<A>::F* density) noexcept {
+  using L = Lanes<A>;
+  const auto e = exp<A>(L::mul(L::mul(x, x), L::set1(-0.5f)));
+  const auto t = L::div(L::set1(1.0f), L::fma(L::abs(x), L::set1(0.3275911f * 0.70710678f), L::set1(1.0f)));
+  auto p = L::set1(1.061405429f);
+  p = L::fma(p, t, L::set1(-1.453152027f));
+  p = L::fma(p, t, L::set1(1.421413741f));
+  p = L::fma(p, t, L::set1(-0.284496736f));
+  p = L::fma(p, t, L::set1(0.254829592f));
+  const auto tail = L::mul(L::mul(L::mul(p, t), e), L::set1(0.5f));  // of the side x is on
+  *density = L::mul(e, L::set1(0.3989422804f));
+  return L::select_less(x, L::zero(), tail, L::sub(L::set1(1.0f), tail));
+}
+
 }  // namespace lq::simd
