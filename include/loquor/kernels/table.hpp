@@ -2,12 +2,17 @@
 #pragma once
 
 #include "loquor/kernels/attention.hpp"
+#include "loquor/kernels/elementwise.hpp"
 #include "loquor/kernels/gemm.hpp"
 #include "loquor/kernels/matmul.hpp"
+#include "loquor/kernels/norm_grad.hpp"
+#include "loquor/kernels/optimizer.hpp"
 #include "loquor/kernels/pack.hpp"
 #include "loquor/kernels/quantize.hpp"
+#include "loquor/kernels/recurrent.hpp"
 #include "loquor/kernels/rope.hpp"
 #include "loquor/kernels/sampling.hpp"
+#include "loquor/kernels/softmax.hpp"
 
 namespace lq {
 
