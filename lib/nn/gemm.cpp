@@ -24,8 +24,9 @@ void pack_panels(const KernelTable& kernels, const Gemm& g, float* out, std::siz
 bool needs_packing(const Gemm& g) noexcept { return !g.packed && (g.b_transposed || g.m >= kPackedRows); }
 
 GemmArgs arguments(const Gemm& g, const float* packed) noexcept {
+  const std::size_t depth = g.packed_k ? g.packed_k : g.k;
   const std::size_t a_row = g.a_transposed ? 1 : g.lda, a_col = g.a_transposed ? g.lda : 1;
-  if (packed) return {g.m, g.n, g.k, g.a, a_row, a_col, packed, 16 * g.k, 16, true, g.c, g.ldc, g.bias, g.add};
+  if (packed) return {g.m, g.n, g.k, g.a, a_row, a_col, packed, 16 * depth, 16, true, g.c, g.ldc, g.bias, g.add};
   return {g.m, g.n, g.k, g.a, a_row, a_col, g.b, 16, g.ldb, false, g.c, g.ldc, g.bias, g.add};
 }
 

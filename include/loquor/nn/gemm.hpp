@@ -23,6 +23,7 @@ struct Gemm {
   const float* bias = nullptr;  // (n), added to each row; not with `add`
   bool add = false;
   const float* packed = nullptr;  // B as gemm_pack leaves it
+  std::size_t packed_k = 0;       // the k it was packed with, if that was larger
 };
 
 // Floats that a packed B of these sizes takes, and that a product may need as workspace.
