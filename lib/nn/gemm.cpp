@@ -55,9 +55,8 @@ void run_blocks(const Context& ctx, const GemmArgs& args) {
 void gemm_pack(const Context& ctx, const Gemm& g, float* out) {
   const KernelTable& kernels = ctx.kernels();
   if (g.n * g.k < kSmall) return pack_panels(kernels, g, out, 0, panels(g.n));
-  ctx.pool().parallel_for(panels(g.n), 1, [&](std::size_t begin, std::size_t end, unsigned) {
-    pack_panels(kernels, g, out, begin, end);
-  });
+  ctx.pool().parallel_for(
+      panels(g.n), 1, [&](std::size_t begin, std::size_t end, unsigned) { pack_panels(kernels, g, out, begin, end); });
 }
 
 void gemm(const Context& ctx, const Gemm& g, float* workspace) {

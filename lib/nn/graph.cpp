@@ -8,9 +8,8 @@ namespace lq::nn {
 Value Op::output(Shape shape) {
   Value v = graph_->node(shape, Node::Kind::value);
   v->producer = this;
-  v->needs_grad = graph_->training() && (trainable_ || std::any_of(inputs_.begin(), inputs_.end(), [](Value x) {
-                                           return x && x->needs_grad;
-                                         }));
+  v->needs_grad = graph_->training() && (trainable_ || std::any_of(inputs_.begin(), inputs_.end(),
+                                                                   [](Value x) { return x && x->needs_grad; }));
   outputs_.push_back(v);
   return v;
 }

@@ -11,7 +11,7 @@ namespace lq::nn {
 std::unique_ptr<Layer> make_layer(LayerArgs& args) {
   std::string known;
   std::unique_ptr<Layer> layer;
-#define LQ_LAYER(row)                                   \
+#define LQ_LAYER(row)                                \
   if (args.name() == #row) layer = make_##row(args); \
   known += known.empty() ? #row : ", " #row;
 #include "loquor/nn/layers.def"

@@ -27,7 +27,8 @@ MultiheadAttention::MultiheadAttention(const LayerArgs& a, const std::string& na
                                        std::size_t heads)
     : width_(width), heads_(heads) {
   LQ_CHECK(heads && width % heads == 0, Code::invalid_argument, "attention: ", heads, " heads in a width of ", width);
-  in_weight_ = &uniform(a, name + "in_proj_weight", {3 * width, width}, std::sqrt(6 / (4 * static_cast<double>(width))));
+  in_weight_ =
+      &uniform(a, name + "in_proj_weight", {3 * width, width}, std::sqrt(6 / (4 * static_cast<double>(width))));
   in_bias_ = &constant(a, name + "in_proj_bias", {3 * width}, 0.0f);
   out_ = std::make_unique<Linear>(a, name + "out_proj.", width, width, true);
   std::fill_n(out_->bias->value, width, 0.0f);
@@ -103,7 +104,8 @@ namespace {
 class TransformerLayer final : public Layer {
  public:
   TransformerLayer(const LayerArgs& a, const TransformerOptions& o, std::size_t layers) {
-    for (std::size_t i = 0; i < layers; ++i) layers_.push_back(std::make_unique<EncoderLayer>(a, str("layers.", i, "."), o));
+    for (std::size_t i = 0; i < layers; ++i)
+      layers_.push_back(std::make_unique<EncoderLayer>(a, str("layers.", i, "."), o));
   }
   Value apply(Graph& g, Value x, bool) const override {
     for (const auto& layer : layers_) x = layer->apply(g, x);

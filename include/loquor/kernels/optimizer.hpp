@@ -6,13 +6,13 @@
 namespace lq {
 
 struct AdamStep {
-  float rate;          // learning rate / (1 - beta1^t)
+  float rate;  // learning rate / (1 - beta1^t)
   float beta1, beta2;
   float eps;
-  float root;          // sqrt(1 - beta2^t)
-  float shrink;        // what each parameter is multiplied by first: 1 - learning rate * decoupled decay
-  float decay;         // added to the gradient as decay * parameter (Adam with L2)
-  float scale;         // of the gradient: clipping
+  float root;    // sqrt(1 - beta2^t)
+  float shrink;  // what each parameter is multiplied by first: 1 - learning rate * decoupled decay
+  float decay;   // added to the gradient as decay * parameter (Adam with L2)
+  float scale;   // of the gradient: clipping
 };
 
 struct SgdStep {

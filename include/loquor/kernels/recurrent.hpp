@@ -64,8 +64,8 @@ void gru_cell(float* x, const float* hidden, const float* h_prev, std::size_t si
   }
 }
 
-// x: in, r, z, n; out, the gradient of the input's share. `hidden`: in, the state's share (only its n is read); out, its
-// gradient. dh_prev := dh z, to which the product with the weights is to be added; dh_prev == dh is allowed.
+// x: in, r, z, n; out, the gradient of the input's share. `hidden`: in, the state's share (only its n is read); out,
+// its gradient. dh_prev := dh z, to which the product with the weights is to be added; dh_prev == dh is allowed.
 template <class A>
 void gru_cell_grad(float* x, float* hidden, const float* h_prev, const float* dh, std::size_t size,
                    float* dh_prev) noexcept {

@@ -1,6 +1,6 @@
-// The operators that a graph records (nn/graph.hpp), each with its gradient. Shapes: B sequences, T tokens, C width; most
-// operators take any number of leading dimensions and work on rows of the last one. Names of parameters' shapes are
-// torch's: a linear map's weight is (out, in). All throw Error{invalid_argument} where shapes do not fit.
+// The operators that a graph records (nn/graph.hpp), each with its gradient. Shapes: B sequences, T tokens, C width;
+// most operators take any number of leading dimensions and work on rows of the last one. Names of parameters' shapes
+// are torch's: a linear map's weight is (out, in). All throw Error{invalid_argument} where shapes do not fit.
 #pragma once
 
 #include <span>
@@ -39,8 +39,8 @@ struct AttentionShape {
   bool causal = false;      // query i of T sees keys up to i + S - T of S
   Value lengths = nullptr;  // ids (B): keys from there on are not seen; each is from 1 to S
 };
-// softmax(q k^T / sqrt(D)) v for every head: q (B, T), k and v (B, S) -> (B, T, heads * D). The scores are computed again
-// for the gradient, in blocks of rows (Dao et al. 2022).
+// softmax(q k^T / sqrt(D)) v for every head: q (B, T), k and v (B, S) -> (B, T, heads * D). The scores are computed
+// again for the gradient, in blocks of rows (Dao et al. 2022).
 Value attention(Graph& g, Heads q, Heads k, Heads v, const AttentionShape& shape);
 // Rotary positions (Su et al. 2021) of the first `heads * head_dim` columns, positions 0 to T - 1; pairs (i, i + D/2).
 Value rope(Graph& g, Value x, std::size_t heads, std::size_t head_dim, float base);

@@ -1,6 +1,6 @@
 // A network's computation for one shape of input, recorded once and run many times, forwards and backwards (reverse
-// mode). Functions (nn/functions.hpp) append operators; compile() gives every value, gradient and workspace its place in
-// one block of memory, by the span of time in which it is needed; running allocates nothing.
+// mode). Functions (nn/functions.hpp) append operators; compile() gives every value, gradient and workspace its place
+// in one block of memory, by the span of time in which it is needed; running allocates nothing.
 //
 //   Graph g(ctx, Graph::Mode::train);
 //   Value x = g.input({32, 64}), t = g.input({32});

@@ -44,7 +44,8 @@ class Attention final : public Op {
         for (std::size_t row = 0; row < t_; row += kBlock) {
           const std::size_t rows = std::min(kBlock, t_ - row), width = seen(b, row + rows - 1);
           probabilities(run, b, h, row, rows, width, keys, scores);
-          Gemm mix{rows, s_.head_dim, width, scores, width, false, nullptr, 0, false, out_at(out()->data, b, row, h),
+          Gemm mix{rows,         s_.head_dim, width, scores, width,
+                   false,        nullptr,     0,     false,  out_at(out()->data, b, row, h),
                    out()->cols()};
           mix.packed = values;
           mix.packed_k = keys_;
@@ -124,8 +125,8 @@ class Attention final : public Op {
   }
 
   // p (rows, width) of the queries from `row` on.
-  void probabilities(const Run& run, std::size_t b, std::size_t h, std::size_t row, std::size_t rows,
-                     std::size_t width, const float* keys, float* p) const noexcept {
+  void probabilities(const Run& run, std::size_t b, std::size_t h, std::size_t row, std::size_t rows, std::size_t width,
+                     const float* keys, float* p) const noexcept {
     Gemm scores{rows, width, s_.head_dim, at(q_, b, row, h), stride(q_), false, nullptr, 0, true, p, width};
     scores.packed = keys;
     gemm_serial(run.ctx, scores, nullptr);
@@ -139,23 +140,27 @@ class Attention final : public Op {
     const float* dout = out_at(out()->grad, b, row, h);
     probabilities(run, b, h, row, rows, width, w.keys, w.p);
     if (v_.value->grad)
-      gemm_serial(run.ctx, {width, d, rows, w.p, width, true, dout, out()->cols(), false,
-                            v_.value->grad + offset(v_, b, 0, kv), stride(v_), nullptr, true}, w.dout);
+      gemm_serial(run.ctx,
+                  {width, d, rows, w.p, width, true, dout, out()->cols(), false, v_.value->grad + offset(v_, b, 0, kv),
+                   stride(v_), nullptr, true},
+                  w.dout);
     Gemm dp{rows, width, d, dout, out()->cols(), false, nullptr, 0, true, w.dp, width};
     dp.packed = w.values;
     gemm_serial(run.ctx, dp, nullptr);
     for (std::size_t r = 0; r < rows; ++r)
       run.ctx.kernels().softmax_grad(w.p + r * width, w.dp + r * width, width, scale_, w.dp + r * width);
     if (q_.value->grad) {
-      Gemm dq{rows, d, width, w.dp, width, false, nullptr, 0, false, q_.value->grad + offset(q_, b, row, h), stride(q_),
-              nullptr, true};
+      Gemm dq{rows,       d,       width, w.dp, width, false, nullptr, 0, false, q_.value->grad + offset(q_, b, row, h),
+              stride(q_), nullptr, true};
       dq.packed = w.key_rows;
       dq.packed_k = keys_;
       gemm_serial(run.ctx, dq, nullptr);
     }
     if (k_.value->grad)
-      gemm_serial(run.ctx, {width, d, rows, w.dp, width, true, at(q_, b, row, h), stride(q_), false,
-                            k_.value->grad + offset(k_, b, 0, kv), stride(k_), nullptr, true}, w.queries);
+      gemm_serial(run.ctx,
+                  {width, d, rows, w.dp, width, true, at(q_, b, row, h), stride(q_), false,
+                   k_.value->grad + offset(k_, b, 0, kv), stride(k_), nullptr, true},
+                  w.queries);
   }
 
   Heads q_, k_, v_;
@@ -174,8 +179,8 @@ void check_heads(const char* what, const Heads& x, std::size_t heads, std::size_
 }  // namespace
 
 Value attention(Graph& g, Heads q, Heads k, Heads v, const AttentionShape& s) {
-  LQ_CHECK(s.heads && s.kv_heads && s.head_dim && s.heads % s.kv_heads == 0, Code::invalid_argument, "attention: ",
-           s.heads, " heads over ", s.kv_heads);
+  LQ_CHECK(s.heads && s.kv_heads && s.head_dim && s.heads % s.kv_heads == 0, Code::invalid_argument,
+           "attention: ", s.heads, " heads over ", s.kv_heads);
   check_heads("q", q, s.heads, s.head_dim);
   check_heads("k", k, s.kv_heads, s.head_dim);
   check_heads("v", v, s.kv_heads, s.head_dim);

@@ -138,8 +138,9 @@ class Rope final : public Op {
     output(x->shape);
     const std::size_t half = head_dim / 2, t = x->shape[1];
     for (std::size_t i = 0; i < t * half; ++i) {
-      const double angle = static_cast<double>(i / half) *
-                           std::pow(static_cast<double>(base), -2.0 * static_cast<double>(i % half) / static_cast<double>(head_dim));
+      const double angle =
+          static_cast<double>(i / half) *
+          std::pow(static_cast<double>(base), -2.0 * static_cast<double>(i % half) / static_cast<double>(head_dim));
       cos_.push_back(static_cast<float>(std::cos(angle)));
       sin_.push_back(static_cast<float>(std::sin(angle)));
       minus_sin_.push_back(-sin_.back());

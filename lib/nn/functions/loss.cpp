@@ -127,8 +127,7 @@ class LinearCrossEntropy final : public Op {
     Gemm dx{rows, k, n, d, n, false, nullptr, 0, false, dx_->data + first * k, k};
     dx.packed = back_->data;
     lq::gemm(run.ctx, dx, nullptr);
-    if (w_.grad)
-      lq::gemm(run.ctx, {n, k, rows, d, n, true, x, k, false, w_.grad, k, nullptr, true}, work_->data);
+    if (w_.grad) lq::gemm(run.ctx, {n, k, rows, d, n, true, x, k, false, w_.grad, k, nullptr, true}, work_->data);
     if (b_ && b_->grad)
       for_columns(run.ctx, rows, n, [&](std::size_t j, std::size_t cols) {
         run.ctx.kernels().column_sum(d + j, rows, n, cols, b_->grad + j, true);

@@ -39,8 +39,10 @@ class Recurrent final : public Op {
     const KernelTable& k = run.ctx.kernels();
     std::memcpy(bias_->data, w_.b_ih->value, width * sizeof(float));
     if (cell_ != Cell::gru) k.axpby(1.0f, w_.b_hh->value, 1.0f, bias_->data, width);
-    lq::gemm(run.ctx, {batch_ * t_, width, cols, in(0)->data, cols, false, w_.w_ih->value, cols, true, gates_->data,
-                       width, bias_->data}, pack_forward_->data);
+    lq::gemm(run.ctx,
+             {batch_ * t_, width, cols, in(0)->data, cols, false, w_.w_ih->value, cols, true, gates_->data, width,
+              bias_->data},
+             pack_forward_->data);
     gemm_pack(run.ctx, {0, width, size_, nullptr, 0, false, w_.w_hh->value, size_, true, nullptr, 0},
               pack_forward_->data);
     start(in(1), previous_->data, t_);
@@ -125,10 +127,20 @@ class Recurrent final : public Op {
   void back_product(const Run& run, std::size_t t, std::size_t begin, std::size_t end) const noexcept {
     const std::size_t width = gates(cell_) * size_;
     const bool gru = cell_ == Cell::gru;
-    const GemmArgs g{batch_,       size_,  width, (gru ? hidden_ : gates_)->data + t * width,
-                     t_ * width,   1,      pack_backward_->data,
-                     16 * width,   16,     true,  dh_->data,
-                     size_,        nullptr, gru};
+    const GemmArgs g{batch_,
+                     size_,
+                     width,
+                     (gru ? hidden_ : gates_)->data + t * width,
+                     t_ * width,
+                     1,
+                     pack_backward_->data,
+                     16 * width,
+                     16,
+                     true,
+                     dh_->data,
+                     size_,
+                     nullptr,
+                     gru};
     run.ctx.kernels().gemm(g, begin, end, 0, (size_ + 15) / 16);
   }
 
@@ -164,19 +176,23 @@ class Recurrent final : public Op {
     const float* d = gates_->data;
     const float* d_state = cell_ == Cell::gru ? hidden_->data : d;
     if (w_.w_ih->grad)
-      lq::gemm(run.ctx, {width, cols, rows, d, width, true, in(0)->data, cols, false, w_.w_ih->grad, cols, nullptr,
-                         true}, pack_backward_->data);
+      lq::gemm(run.ctx,
+               {width, cols, rows, d, width, true, in(0)->data, cols, false, w_.w_ih->grad, cols, nullptr, true},
+               pack_backward_->data);
     if (w_.w_hh->grad)
-      lq::gemm(run.ctx, {width, size_, rows, d_state, width, true, previous_->data, size_, false, w_.w_hh->grad, size_,
-                         nullptr, true}, pack_backward_->data);
+      lq::gemm(run.ctx,
+               {width, size_, rows, d_state, width, true, previous_->data, size_, false, w_.w_hh->grad, size_, nullptr,
+                true},
+               pack_backward_->data);
     for (const auto& [bias, from] : {std::pair{w_.b_ih, d}, std::pair{w_.b_hh, d_state}})
       if (bias->grad)
         for_columns(run.ctx, rows, width, [&, b = bias, f = from](std::size_t j, std::size_t n) {
           run.ctx.kernels().column_sum(f + j, rows, width, n, b->grad + j, true);
         });
     if (in(0)->grad)
-      lq::gemm(run.ctx, {rows, cols, width, d, width, false, w_.w_ih->value, cols, false, in(0)->grad, cols, nullptr,
-                         adds(0)}, pack_backward_->data);
+      lq::gemm(run.ctx,
+               {rows, cols, width, d, width, false, w_.w_ih->value, cols, false, in(0)->grad, cols, nullptr, adds(0)},
+               pack_backward_->data);
   }
 
   Cell cell_;
