@@ -74,6 +74,7 @@ TokenizerData read_tokenizer(const GgufFile& file) {
   d.types = r.types();
   d.merges = r.strings("merges", false);
   d.bos = r.id("bos_token_id");
+  if (!d.bos) d.bos = r.id("cls_token_id");
   d.eos = r.id("eos_token_id");
   d.eot = r.id("eot_token_id");
   d.eom = r.id("eom_token_id");
@@ -82,6 +83,8 @@ TokenizerData read_tokenizer(const GgufFile& file) {
   d.pad = r.id("padding_token_id");
   d.add_bos = r.flag("add_bos_token");
   d.add_eos = r.flag("add_eos_token");
+  d.lowercase = r.flag("normalizer.lowercase");
+  d.strip_accents = r.flag("normalizer.strip_accents");
   d.keep_alive = file.storage();
   return d;
 }

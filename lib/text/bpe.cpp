@@ -192,7 +192,7 @@ const BpeTokenizer::PreTokenizer& BpeTokenizer::find_pre(const std::string& pre)
 }
 
 BpeTokenizer::BpeTokenizer(const TokenizerData& data)
-    : Tokenizer(data, Vocab::build(data.tokens, data.types, true)), merges_(data.merges, vocab_) {
+    : Tokenizer(data, Vocab::build(data.tokens, data.types, Spelling::byte_level)), merges_(data.merges, vocab_) {
   const PreTokenizer& pre = find_pre(data.pre);
   encode_ = pre.encode;
   whole_words_first_ = pre.whole_words_first;

@@ -9,6 +9,7 @@
 #include "loquor/text/bpe.hpp"
 #include "loquor/text/special_trie.hpp"
 #include "loquor/text/unicode.hpp"
+#include "loquor/text/wordpiece.hpp"
 
 namespace lq {
 

@@ -46,6 +46,31 @@ bool append_decoded(std::string_view text, std::string& out) {
   return n != std::string_view::npos;
 }
 
+// Appends and returns true if the text has a U+2581 that stands for a space and no space of its own; else does nothing.
+bool append_spaced(std::string_view text, Spelling spelling, std::string& out) {
+  if (text.find(' ') != text.npos) return false;
+  std::size_t at = text.find(kMetaspace);
+  if (at == text.npos || (spelling == Spelling::word_start && at != 0)) return false;
+  for (; at != text.npos; at = spelling == Spelling::metaspace ? text.find(kMetaspace) : text.npos) {
+    out.append(text.substr(0, at)).push_back(' ');
+    text.remove_prefix(at + kMetaspace.size());
+  }
+  out.append(text);
+  return true;
+}
+
+// The way back.
+std::string metaspaced(std::string_view bytes, Spelling spelling) {
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (bytes[i] == ' ' && (i == 0 || spelling == Spelling::metaspace))
+      out.append(kMetaspace);
+    else
+      out.push_back(bytes[i]);
+  }
+  return out;
+}
+
 // "<0x0A>" -> 10; -1 for anything else.
 int parse_byte_token(std::string_view text) noexcept {
   if (text.size() != 6 || text.substr(0, 3) != "<0x" || text[5] != '>') return -1;
@@ -101,7 +126,7 @@ std::string encode_byte_alphabet(std::string_view bytes) {
   return out;
 }
 
-Vocab Vocab::build(std::span<const std::string_view> texts, std::span<const std::int32_t> types, bool byte_level) {
+Vocab Vocab::build(std::span<const std::string_view> texts, std::span<const std::int32_t> types, Spelling spelling) {
   LQ_CHECK(!texts.empty(), Code::bad_file, "tokenizer.ggml.tokens is empty");
   LQ_CHECK(texts.size() <= kMaxTokens, Code::limit, "tokenizer.ggml.tokens has ", texts.size(), " entries, more than ",
            kMaxTokens);
@@ -117,21 +142,25 @@ Vocab Vocab::build(std::span<const std::string_view> texts, std::span<const std:
   }
   LQ_CHECK(total <= kMaxBytes, Code::limit, "tokenizer.ggml.tokens hold ", total, " bytes, more than ", kMaxBytes);
   Vocab v;
+  v.spelling_ = spelling;
   v.arena_.reserve(total + WordKey::kReadable);
   v.offsets_.reserve(texts.size() + 1);
   v.kinds_.reserve(texts.size());
   v.offsets_.push_back(0);
-  for (std::size_t i = 0; i < texts.size(); ++i) v.add(texts[i], types.empty() ? 1 : types[i], byte_level);
+  for (std::size_t i = 0; i < texts.size(); ++i) v.add(texts[i], types.empty() ? 1 : types[i]);
   v.arena_.append(WordKey::kReadable, '\0');
   v.build_index();
   return v;
 }
 
-void Vocab::add(std::string_view text, std::int32_t type, bool byte_level) {
+void Vocab::add(std::string_view text, std::int32_t type) {
+  const bool byte_level = spelling_ == Spelling::byte_level;
   const TokenKind kind = static_cast<TokenKind>(type);
   std::uint8_t flags = static_cast<std::uint8_t>(type);
   const int byte_value = kind == TokenKind::byte ? parse_byte_token(text) : -1;
   if (kind == TokenKind::normal && byte_level && append_decoded(text, arena_)) {
+    flags |= kAlphabet | kWord;
+  } else if (kind == TokenKind::normal && !byte_level && append_spaced(text, spelling_, arena_)) {
     flags |= kAlphabet | kWord;
   } else if (byte_value >= 0) {
     arena_.push_back(static_cast<char>(byte_value));
@@ -185,7 +214,8 @@ void Vocab::insert_word(std::size_t id) {
 
 std::string Vocab::text(std::int32_t id) const {
   const std::string_view b = bytes(id);
-  if (kinds_[static_cast<std::size_t>(id)] & kAlphabet) return encode_byte_alphabet(b);
+  if (kinds_[static_cast<std::size_t>(id)] & kAlphabet)
+    return spelling_ == Spelling::byte_level ? encode_byte_alphabet(b) : metaspaced(b, spelling_);
   if (kind(id) == TokenKind::byte && b.size() == 1) {
     const char* digits = "0123456789ABCDEF";
     const unsigned char c = static_cast<unsigned char>(b[0]);
@@ -207,7 +237,8 @@ std::optional<std::int32_t> Vocab::find_text(std::string_view wanted) const {
     }
   };
   std::string decoded;
-  if (append_decoded(wanted, decoded)) offer(find(decoded));
+  if (spelling_ == Spelling::byte_level ? append_decoded(wanted, decoded) : append_spaced(wanted, spelling_, decoded))
+    offer(find(decoded));
   offer(find(wanted));
   offer_literals(wanted);
   if (const int b = parse_byte_token(wanted); b >= 0)

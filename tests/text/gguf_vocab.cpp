@@ -66,6 +66,8 @@ void read_value(Cursor& in, std::string_view key, lq::TokenizerData& data) {
     const auto id = in.take<std::int32_t>();
     if (key == "tokenizer.ggml.bos_token_id") data.bos = id;
     if (key == "tokenizer.ggml.eos_token_id") data.eos = id;
+    if (key == "tokenizer.ggml.cls_token_id") data.bos = id;
+    if (key == "tokenizer.ggml.seperator_token_id") data.sep = id;
     if (key == "tokenizer.ggml.eot_token_id") data.eot = id;
     if (key == "tokenizer.ggml.unknown_token_id") data.unk = id;
     if (key == "tokenizer.ggml.padding_token_id") data.pad = id;

@@ -22,7 +22,7 @@ std::vector<std::int32_t> ids_of_line(const std::string& line) {
   return ids;
 }
 
-void check_fixture(const std::string& kind) {
+void check_fixture(const std::string& kind, bool lossless = true) {
   const std::string path = lq_test::data("tokenizers/ggml-vocab-" + kind + ".gguf");
   LQ_NEED_FILE(path);
   const auto tokenizer = lq::Tokenizer::create(lq_test::read_tokenizer(path));
@@ -36,7 +36,7 @@ void check_fixture(const std::string& kind) {
     CAPTURE(kind, cases, text);
     const auto ids = tokenizer->encode(text);
     CHECK(ids == ids_of_line(line));
-    CHECK(tokenizer->decode(ids) == text);
+    if (lossless) CHECK(tokenizer->decode(ids) == text);
     ++cases;
   }
   CHECK(cases == 46);
@@ -48,4 +48,5 @@ TEST_CASE("gpt-2 ids equal the fixtures", "[text]") { check_fixture("gpt-2"); }
 TEST_CASE("llama-bpe ids equal the fixtures", "[text]") { check_fixture("llama-bpe"); }
 TEST_CASE("qwen2 ids equal the fixtures", "[text]") { check_fixture("qwen2"); }
 TEST_CASE("starcoder ids equal the fixtures", "[text]") { check_fixture("starcoder"); }
+TEST_CASE("bert-bge ids equal the fixtures", "[text]") { check_fixture("bert-bge", false); }
 TEST_CASE("mpt ids equal the fixtures", "[text]") { check_fixture("mpt"); }

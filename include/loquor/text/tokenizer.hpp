@@ -26,7 +26,8 @@ struct TokenizerData {
   std::vector<std::int32_t> types;       // empty (all normal), or one TokenKind value a token
   std::vector<std::string_view> merges;  // "left right", best first
   std::optional<std::int32_t> bos, eos, eot, eom, unk, sep, pad;
-  std::optional<bool> add_bos, add_eos;  // absent: as the pre-tokenizer's row says
+  std::optional<bool> add_bos, add_eos;          // absent: as the pre-tokenizer's row says
+  std::optional<bool> lowercase, strip_accents;  // of WordPiece; absent: both, or as lowercase
   std::shared_ptr<const void> keep_alive;
 };
 

@@ -23,17 +23,23 @@ inline bool is_special_kind(TokenKind kind) noexcept {
   return kind == TokenKind::control || kind == TokenKind::unknown;
 }
 
+// How a vocabulary spells the bytes of a token.
+enum class Spelling : std::uint8_t {
+  byte_level,  // normal tokens in the GPT-2 byte alphabet (openai/gpt-2, encoder.py: bytes_to_unicode)
+  word_start,  // U+2581 in front of a token is a space, elsewhere itself (WordPiece)
+  metaspace    // each U+2581 of a normal token is a space (SentencePiece)
+};
+
 class Vocab {
  public:
   static constexpr std::size_t kMaxTokens = (std::size_t{1} << 20) - 1;
   static constexpr std::size_t kMaxTokenBytes = (std::size_t{1} << 16) - 1;  // of one token's text
   static constexpr std::size_t kMaxBytes = std::size_t{1} << 30;             // of all texts
 
-  // `texts` spell normal tokens in the GPT-2 byte alphabet (openai/gpt-2, encoder.py: bytes_to_unicode) if
-  // `byte_level`; other kinds are literal, and kind `byte` is "<0xHH>". A normal token with a character outside the
-  // alphabet is taken literally and is no target for find(). `types` is empty or one a token. Throws
-  // Error{bad_file|limit} naming the token.
-  static Vocab build(std::span<const std::string_view> texts, std::span<const std::int32_t> types, bool byte_level);
+  // Tokens of kinds other than normal are literal, and kind `byte` is "<0xHH>". With Spelling::byte_level a normal
+  // token with a character outside the alphabet is taken literally and is no target for find(). `types` is empty or one
+  // a token. Throws Error{bad_file|limit} naming the token.
+  static Vocab build(std::span<const std::string_view> texts, std::span<const std::int32_t> types, Spelling spelling);
 
   std::size_t size() const noexcept { return kinds_.size(); }
   bool contains(std::int32_t id) const noexcept { return id >= 0 && static_cast<std::size_t>(id) < kinds_.size(); }
@@ -81,18 +87,22 @@ class Vocab {
   // The hash's high bits, above an entry's 20 bits of id; an empty entry's id is no token's (kMaxTokens).
   static std::uint32_t tag_of(std::uint64_t hash) noexcept { return static_cast<std::uint32_t>(hash >> 32) & ~kIdMask; }
 
-  void add(std::string_view text, std::int32_t type, bool byte_level);
+  void add(std::string_view text, std::int32_t type);
   void build_index();
   void insert_word(std::size_t id);
 
+  Spelling spelling_ = Spelling::byte_level;
   std::string arena_;                   // token bytes, one after another, then WordKey::kReadable zeros
   std::vector<std::uint32_t> offsets_;  // size() + 1
-  std::vector<std::uint8_t> kinds_;     // TokenKind | kAlphabet (decoded from the byte alphabet) | kWord (in table_)
+  std::vector<std::uint8_t> kinds_;     // TokenKind | kAlphabet (spelt as spelling_ says) | kWord (in table_)
   std::vector<WordKey> keys_;           // of bytes(id)
   std::vector<std::uint32_t> table_;    // open addressing: tag and id
   std::size_t mask_ = 0;                // table_.size() - 1
   std::vector<std::int32_t> literals_;  // ids without kWord, sorted by bytes then id
 };
+
+// U+2581, in UTF-8.
+inline constexpr std::string_view kMetaspace = "\xe2\x96\x81";
 
 // GPT-2's byte alphabet. Decoding writes at most text.size() bytes and returns how many, or npos if `text` holds
 // anything outside the alphabet (then what was written is of no use).
