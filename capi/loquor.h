@@ -19,6 +19,7 @@
 #define LOQUOR_H
 
 #include "lq_base.h"
+#include "lq_embed.h"
 #include "lq_generate.h"
 #include "lq_model.h"
 #include "lq_prefix.h"

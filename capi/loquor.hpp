@@ -14,6 +14,7 @@
 
 #include "loquor.h"
 #include "lq_base.hpp"
+#include "lq_embed.hpp"
 #include "lq_generate.hpp"
 #include "lq_model.hpp"
 #include "lq_prefix.hpp"

@@ -36,9 +36,10 @@ typedef struct lq_model_options {
 #define LQ_MODEL_OPTIONS_INIT \
   { (uint32_t)sizeof(lq_model_options), LQ_COMPUTE_QUANTIZED, 0, 0, 0, NULL, NULL, NULL }
 
-/* Loads a GGUF file. `source` is a short name of the catalogue ("smollm2", looked up in the user's cache) or else a path.
- * Errors: NOT_FOUND, IO, BAD_FILE, UNSUPPORTED (architecture or tensor type, named), OUT_OF_MEMORY, CANCELLED. Threads:
- * any. */
+/* Loads a model. `source` is a short name of the catalogue ("smollm2", looked up in the user's cache) or else a path:
+ * of a GGUF file (of a split model: its first part), or of a Hugging Face folder (config.json, safetensors,
+ * tokenizer.json). Errors: NOT_FOUND, IO, BAD_FILE, UNSUPPORTED (architecture or tensor type, named), OUT_OF_MEMORY,
+ * CANCELLED. Threads: any. */
 LQ_API lq_status lq_model_load(lq_model** out, lq_context* context, const char* source,
                                const lq_model_options* options) LQ_NOEXCEPT;
 
@@ -118,7 +119,8 @@ LQ_API lq_status lq_model_metadata_key(char* out, size_t capacity, size_t* lengt
 LQ_API lq_status lq_model_metadata_value(char* out, size_t capacity, size_t* length, const lq_model* model,
                                          const char* key) LQ_NOEXCEPT;
 
-/* ---- Quantising: a model file with its weights in another type ---------------------------------------------------- */
+/* ---- Quantising: a model file with its weights in another type ----------------------------------------------------
+ */
 
 typedef struct lq_quantize_options {
   uint32_t struct_size;
@@ -148,15 +150,15 @@ typedef struct lq_quantize_result {
 #define LQ_QUANTIZE_RESULT_INIT \
   { (uint32_t)sizeof(lq_quantize_result), 0, 0, 0, 0, 0, NULL, 0, 0 }
 
-/* Writes the GGUF file `target`: `source` (as in lq_model_load; quantised or not) with its weight matrices in `type`,
- * one of "F32", "F16", "BF16", "Q8_0", "Q4_0" and "Q4_1" in any case. Their bytes equal those of llama.cpp's quantiser
- * without an importance matrix. All else in the file is copied; only general.file_type and general.quantization_version
- * change. The file is written under a temporary name beside `target` and renamed when it is complete: on failure what
- * was there before is untouched. Uses the context's threads and some MiB of memory, whatever the file's size. `out` may
- * be NULL. Errors: INVALID_ARGUMENT for an unknown type (the message lists those known) and for a target that is the
- * source or not a regular file; NOT_FOUND; IO (with the bytes that could be written); BAD_FILE, also for a weight that
- * is not finite or too large for the type (tensor and row are named); UNSUPPORTED for a tensor type that this build
- * cannot read (named) and for one part of a split model; OUT_OF_MEMORY; CANCELLED. Threads: any. */
+/* Writes the GGUF file `target`: `source` (as in lq_model_load; quantised or not, or a Hugging Face folder) with its
+ * weight matrices in `type`, one of "F32", "F16", "BF16", "Q8_0", "Q4_0" and "Q4_1" in any case. Their bytes equal
+ * those of llama.cpp's quantiser without an importance matrix. All else in the file is copied; only general.file_type
+ * and general.quantization_version change. The file is written under a temporary name beside `target` and renamed when
+ * it is complete: on failure what was there before is untouched. Uses the context's threads and some MiB of memory,
+ * whatever the file's size. `out` may be NULL. Errors: INVALID_ARGUMENT for an unknown type (the message lists those
+ * known) and for a target that is the source or not a regular file; NOT_FOUND; IO (with the bytes that could be
+ * written); BAD_FILE, also for a weight that is not finite or too large for the type (tensor and row are named);
+ * UNSUPPORTED for a tensor type that this build cannot read (named); OUT_OF_MEMORY; CANCELLED. Threads: any. */
 LQ_API lq_status lq_quantize(lq_quantize_result* out, lq_context* context, const char* source, const char* target,
                              const char* type, const lq_quantize_options* options) LQ_NOEXCEPT;
 

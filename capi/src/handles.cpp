@@ -86,6 +86,8 @@ const char* kind_name(Kind kind) noexcept {
       return "lq_batch";
     case Kind::prefix_cache:
       return "lq_prefix_cache";
+    case Kind::embedder:
+      return "lq_embedder";
   }
   return "handle";
 }

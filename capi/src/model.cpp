@@ -2,6 +2,7 @@
 
 #include "args.hpp"
 #include "loquor/formats/catalog.hpp"
+#include "loquor/models/hf_folder.hpp"
 #include "lq_model.h"
 #include "model_info.hpp"
 
@@ -97,7 +98,7 @@ lq_status lq_model_inspect(lq_model_info* out, lq_context* context, const char* 
     write_struct(out, lq_model_info LQ_MODEL_INFO_INIT);
     call.on<ContextObject>(context, "context");
     const InspectArgs args = inspect_args(call, options);
-    const GgufFile file = GgufFile::open(resolve_model(name_arg(call, source, "source")));
+    const GgufFile file = open_model_source(resolve_model(name_arg(call, source, "source")));
     write_struct(out, model_info(file, args.n_ctx, args.kv_type));
   });
 }
@@ -109,7 +110,7 @@ lq_status lq_model_inspect_json(char* out, size_t capacity, size_t* length, lq_c
     call.on<ContextObject>(context, "context");
     const InspectArgs args = inspect_args(call, options);
     const std::string path = resolve_model(name_arg(call, source, "source"));
-    const GgufFile file = GgufFile::open(path);
+    const GgufFile file = open_model_source(path);
     write_text(call, out, capacity, length, model_info_json(file, path, args.n_ctx, args.kv_type));
   });
 }
@@ -121,7 +122,7 @@ lq_status lq_model_get_info(lq_model_info* out, const lq_model* model, const lq_
     const ModelObject& m = call.on<ModelObject>(model, "model");
     const InspectArgs args = inspect_args(call, options);
     lq_model_info info = model_info(m.model->file(), args.n_ctx, args.kv_type);
-    if (!m.model->decoder()) info.vocab_only = 1;
+    if (!m.model->decoder() && !m.model->encoder()) info.vocab_only = 1;
     write_struct(out, info);
   });
 }

@@ -9,6 +9,7 @@
 
 #include "loquor/generate/session.hpp"
 #include "loquor/models/decoder.hpp"
+#include "loquor/models/encoder.hpp"
 
 namespace lq::capi {
 
@@ -87,7 +88,20 @@ Json tensor_list(const GgufFile& file) {
   return list;
 }
 
+void add_encoder(lq_model_info& info, const GgufFile& file) {
+  const EncoderSpec spec = Encoder::read_spec(file);
+  info.n_vocab = static_cast<std::uint32_t>(spec.n_vocab);
+  info.n_layer = static_cast<std::uint32_t>(spec.n_layer);
+  info.d_model = static_cast<std::uint32_t>(spec.d_model);
+  info.n_head = info.n_kv_head = static_cast<std::uint32_t>(spec.n_head);
+  info.head_dim = static_cast<std::uint32_t>(spec.head_dim);
+  info.d_ff = static_cast<std::uint32_t>(spec.d_ff);
+  info.n_ctx_train = info.n_ctx = static_cast<std::uint32_t>(spec.n_ctx);
+  info.weight_bytes = Encoder::weight_bytes(file);
+}
+
 void add_dimensions(lq_model_info& info, const GgufFile& file, std::size_t n_ctx, DType kv_type) {
+  if (Encoder::knows(info.architecture)) return add_encoder(info, file);
   const DecoderSpec spec = Decoder::read_spec(file);
   SessionOptions session;
   session.n_ctx = n_ctx;

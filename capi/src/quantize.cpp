@@ -3,6 +3,7 @@
 #include "args.hpp"
 #include "base.hpp"
 #include "loquor/formats/catalog.hpp"
+#include "loquor/models/hf_folder.hpp"
 #include "loquor/quant/rows.hpp"
 #include "lq_model.h"
 
@@ -55,7 +56,7 @@ extern "C" lq_status lq_quantize(lq_quantize_result* out, lq_context* context, c
       cancel = Use<CancelObject>(call, o.cancel, "options.cancel");
       q.cancel = cancel->flag.get();
     }
-    const QuantizeResult result = quantize_file(*ctx, resolve_model(from), to, q);
+    const QuantizeResult result = quantize_gguf(*ctx, open_model_source(resolve_model(from)), to, q);
     if (out) write_struct(out, result_of(result));
   });
 }

@@ -76,6 +76,7 @@ Command add_logits(CLI::App& app);
 Command add_perplexity(CLI::App& app);
 Command add_bench(CLI::App& app);
 Command add_quantize(CLI::App& app);
+Command add_embed(CLI::App& app);
 Command add_models(CLI::App& app);
 Command add_info(CLI::App& app);
 

@@ -1,4 +1,4 @@
-// loquor: generate, chat, tokenize, logits, perplexity, bench, quantize, models, info.
+// loquor: generate, chat, tokenize, logits, perplexity, bench, quantize, embed, models, info.
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -60,9 +60,9 @@ int parse_and_run(int argc, char** argv, bool json) {
                "loquor");
   app.set_version_flag("--version", "loquor " + loquor::version());
   app.require_subcommand(1);
-  const std::vector<Command> commands = {add_generate(app), add_chat(app),       add_tokenize(app),
-                                         add_logits(app),   add_perplexity(app), add_bench(app),
-                                         add_quantize(app), add_models(app),     add_info(app)};
+  const std::vector<Command> commands = {add_generate(app),   add_chat(app),  add_tokenize(app), add_logits(app),
+                                         add_perplexity(app), add_bench(app), add_quantize(app), add_embed(app),
+                                         add_models(app),     add_info(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -4,9 +4,14 @@
 #include <cstring>
 #include <numeric>
 
+#include "gguf_scalar.hpp"
 #include "loquor/core/status.hpp"
 
 namespace lq {
+
+using gguf::load;
+using gguf::scalar_bytes;
+
 namespace {
 
 constexpr std::size_t kMaxKeys = 1 << 16;
@@ -18,73 +23,6 @@ constexpr std::size_t kMaxAlignment = 1 << 16;
 // The smallest entries there can be, for bounding counts by the bytes left.
 constexpr std::size_t kMinEntry = 8 + 1 + 4 + 1;
 constexpr std::size_t kMinTensor = 8 + 1 + 4 + 8 + 4 + 8;
-
-std::size_t scalar_bytes(GgufType type) noexcept {
-  switch (type) {
-    case GgufType::u8:
-    case GgufType::i8:
-    case GgufType::boolean:
-      return 1;
-    case GgufType::u16:
-    case GgufType::i16:
-      return 2;
-    case GgufType::u32:
-    case GgufType::i32:
-    case GgufType::f32:
-      return 4;
-    case GgufType::u64:
-    case GgufType::i64:
-    case GgufType::f64:
-      return 8;
-    case GgufType::string:
-    case GgufType::array:
-      return 0;
-  }
-  return 0;
-}
-
-template <class T>
-T load(const std::byte* p) noexcept {
-  T v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-
-// An integer scalar; false for other types.
-bool load_int(GgufType type, const std::byte* p, std::int64_t* i, bool* over) noexcept {
-  *over = false;
-  switch (type) {
-    case GgufType::u8:
-      *i = load<std::uint8_t>(p);
-      return true;
-    case GgufType::i8:
-      *i = load<std::int8_t>(p);
-      return true;
-    case GgufType::u16:
-      *i = load<std::uint16_t>(p);
-      return true;
-    case GgufType::i16:
-      *i = load<std::int16_t>(p);
-      return true;
-    case GgufType::u32:
-      *i = load<std::uint32_t>(p);
-      return true;
-    case GgufType::i32:
-      *i = load<std::int32_t>(p);
-      return true;
-    case GgufType::i64:
-      *i = load<std::int64_t>(p);
-      return true;
-    case GgufType::u64: {
-      const auto u = load<std::uint64_t>(p);
-      *i = static_cast<std::int64_t>(u);
-      *over = u > static_cast<std::uint64_t>(INT64_MAX);
-      return true;
-    }
-    default:
-      return false;
-  }
-}
 
 // Control characters and invalid lengths of hostile names stay out of messages.
 std::string printable(std::string_view s) {
@@ -123,77 +61,16 @@ const char* gguf_type_name(GgufType type) noexcept {
   return i < std::size(kNames) ? kNames[i] : "unknown";
 }
 
-std::optional<std::uint64_t> GgufValue::as_uint() const noexcept {
-  if (type_ == GgufType::u64) return load<std::uint64_t>(bytes_.data());
-  const auto i = as_int();
-  if (!i || *i < 0) return std::nullopt;
-  return static_cast<std::uint64_t>(*i);
-}
-
-std::optional<std::int64_t> GgufValue::as_int() const noexcept {
-  std::int64_t i;
-  bool over;
-  if (!load_int(type_, bytes_.data(), &i, &over) || over) return std::nullopt;
-  return i;
-}
-
-std::optional<double> GgufValue::as_double() const noexcept {
-  if (type_ == GgufType::f32) return load<float>(bytes_.data());
-  if (type_ == GgufType::f64) return load<double>(bytes_.data());
-  if (const auto i = as_int()) return static_cast<double>(*i);
-  return std::nullopt;
-}
-
-std::optional<bool> GgufValue::as_bool() const noexcept {
-  if (type_ != GgufType::boolean) return std::nullopt;
-  return load<std::uint8_t>(bytes_.data()) != 0;
-}
-
-std::optional<std::string_view> GgufValue::as_string() const noexcept {
-  if (type_ != GgufType::string) return std::nullopt;
-  return std::string_view(reinterpret_cast<const char*>(bytes_.data()), bytes_.size());
-}
-
-std::optional<std::vector<std::string_view>> GgufValue::as_strings() const {
-  if (type_ != GgufType::array || element_ != GgufType::string) return std::nullopt;
-  std::vector<std::string_view> out;
-  out.reserve(count_);
-  const std::byte* p = bytes_.data();
-  for (std::size_t i = 0; i < count_; ++i) {
-    const auto n = static_cast<std::size_t>(load<std::uint64_t>(p));
-    out.emplace_back(reinterpret_cast<const char*>(p + 8), n);
-    p += 8 + n;
-  }
-  return out;
-}
-
-std::optional<std::vector<std::int64_t>> GgufValue::as_ints() const {
-  std::int64_t i;
-  bool over;
-  const std::byte zero[8] = {};
-  if (type_ != GgufType::array || !load_int(element_, zero, &i, &over)) return std::nullopt;
-  std::vector<std::int64_t> out(count_);
-  const std::size_t width = scalar_bytes(element_);
-  for (std::size_t k = 0; k < count_; ++k) {
-    load_int(element_, bytes_.data() + k * width, &out[k], &over);
-    if (over) return std::nullopt;
-  }
-  return out;
-}
-
-std::optional<std::vector<double>> GgufValue::as_doubles() const {
-  if (type_ != GgufType::array || (element_ != GgufType::f32 && element_ != GgufType::f64)) return std::nullopt;
-  std::vector<double> out(count_);
-  for (std::size_t k = 0; k < count_; ++k)
-    out[k] = element_ == GgufType::f32 ? load<float>(bytes_.data() + 4 * k) : load<double>(bytes_.data() + 8 * k);
-  return out;
-}
-
 // Walks the header once. `at_` never passes `end_`.
 class GgufParser {
  public:
-  explicit GgufParser(GgufFile& file)
-      : file_(file), begin_(file.storage_->data()), at_(begin_), end_(begin_ + file.storage_->size()) {}
+  // `placed`: where the tensors are, if not behind the header.
+  GgufParser(GgufFile& file, const std::span<const std::byte* const>* placed)
+      : file_(file),
+        placed_(placed),
+        begin_(file.storage_->data()),
+        at_(begin_),
+        end_(begin_ + file.storage_->size()) {}
   void run();
 
  private:
@@ -224,6 +101,7 @@ class GgufParser {
   void place_tensors(const std::vector<std::uint64_t>& offsets);
 
   GgufFile& file_;
+  const std::span<const std::byte* const>* placed_;
   const std::byte *begin_, *at_, *end_;
   const char* what_kind_ = "";
   std::string_view what_;
@@ -393,26 +271,25 @@ void GgufParser::run() {
   offsets.reserve(n_tensors);
   file_.tensors_.reserve(n_tensors);
   for (std::size_t i = 0; i < n_tensors; ++i) read_tensor(offsets);
-  file_.by_name_ = sorted_index(file_.tensors_, name_of);
-  for (std::size_t i = 1; i < n_tensors; ++i) {
-    const std::string_view name = file_.tensors_[file_.by_name_[i]].name;
-    if (name == file_.tensors_[file_.by_name_[i - 1]].name) bad("tensor '", printable(name), "' appears twice");
+  file_.index_tensors();
+  if (!placed_) return place_tensors(offsets);
+  LQ_CHECK(placed_->size() == n_tensors, Code::internal, "gguf: ", file_.name_, ": ", placed_->size(), " places for ",
+           n_tensors, " tensors");
+  for (std::size_t i = 0; i < n_tensors; ++i) file_.tensors_[i].data = (*placed_)[i];
+}
+
+void GgufFile::index_tensors() {
+  by_name_ = sorted_index(tensors_, name_of);
+  for (std::size_t i = 1; i < tensors_.size(); ++i) {
+    const std::string_view name = tensors_[by_name_[i]].name;
+    LQ_CHECK(name != tensors_[by_name_[i - 1]].name, Code::bad_file, "gguf: ", name_, ": tensor '", printable(name),
+             "' appears twice");
   }
-  place_tensors(offsets);
 }
 
-GgufFile::GgufFile(Storage storage, std::string name)
+GgufFile::GgufFile(Storage storage, std::string name, const std::span<const std::byte* const>* placed)
     : name_(std::move(name)), storage_(std::make_shared<Storage>(std::move(storage))) {
-  GgufParser(*this).run();
-}
-
-GgufFile GgufFile::open(const std::string& path, Mode mode) {
-  return GgufFile(mode == Mode::map ? Storage::map_file(path) : Storage::read_file(default_allocator(), path), path);
-}
-
-GgufFile GgufFile::from_memory(const void* data, std::size_t size, const std::string& name) {
-  LQ_CHECK(data || size == 0, Code::invalid_argument, "gguf: ", name, ": no data");
-  return GgufFile(Storage::borrow(data, size), name);
+  GgufParser(*this, placed).run();
 }
 
 const GgufValue* GgufFile::find(std::string_view key) const noexcept {
@@ -422,10 +299,6 @@ const GgufValue* GgufFile::find(std::string_view key) const noexcept {
 
 const GgufTensor* GgufFile::find_tensor(std::string_view name) const noexcept {
   return find_sorted(tensors_, by_name_, name_of, name);
-}
-
-void GgufFile::drop_pages(std::span<const std::byte> bytes) const noexcept {
-  storage_->drop_pages(static_cast<std::size_t>(bytes.data() - storage_->data()), bytes.size());
 }
 
 }  // namespace lq

@@ -67,6 +67,28 @@ void GgufWriter::add_string(std::string_view key, std::string_view value) {
   put_string(metadata_, value);
 }
 
+void GgufWriter::put_array(std::string_view key, GgufType element, std::size_t count) {
+  check_alignment(key, std::nullopt);
+  put_key(key, GgufType::array);
+  put(metadata_, static_cast<std::uint32_t>(element));
+  put<std::uint64_t>(metadata_, count);
+}
+
+void GgufWriter::add_strings(std::string_view key, std::span<const std::string> values) {
+  put_array(key, GgufType::string, values.size());
+  for (const std::string& v : values) put_string(metadata_, v);
+}
+
+void GgufWriter::add_f32s(std::string_view key, std::span<const float> values) {
+  put_array(key, GgufType::f32, values.size());
+  for (const float v : values) put(metadata_, v);
+}
+
+void GgufWriter::add_i32s(std::string_view key, std::span<const std::int32_t> values) {
+  put_array(key, GgufType::i32, values.size());
+  for (const std::int32_t v : values) put(metadata_, v);
+}
+
 void GgufWriter::add(std::string_view key, const GgufValue& value) {
   check_alignment(key, value.as_uint());
   put_key(key, value.type());

@@ -105,7 +105,9 @@ class Quantizer {
 void Quantizer::copy_metadata() {
   const std::uint32_t kind = *file_type(options_.type);
   for (const GgufFile::Entry& e : file_.metadata()) {
-    if (e.key == kFileType)
+    if (e.key.starts_with("split."))
+      continue;  // the parts become one file
+    else if (e.key == kFileType)
       writer_.add_u32(kFileType, kind);
     else if (e.key == kVersion)
       writer_.add_u32(kVersion, kQuantizationVersion);
@@ -257,16 +259,21 @@ void check_type(DType type, const char* what) {
 
 }  // namespace
 
+QuantizeResult quantize_gguf(const Context& ctx, const GgufFile& file, const std::string& target,
+                             const QuantizeOptions& options) {
+  check_type(options.type, "the type");
+  if (options.head) check_type(*options.head, "the head's type");
+  check_target(file.name(), target);
+  return Quantizer(ctx, file, options).run(target);
+}
+
 QuantizeResult quantize_file(const Context& ctx, const std::string& source, const std::string& target,
                              const QuantizeOptions& options) {
   check_type(options.type, "the type");
   if (options.head) check_type(*options.head, "the head's type");
   check_target(source, target);
   const GgufFile file = GgufFile::open(source);
-  const GgufValue* parts = file.find("split.count");
-  LQ_CHECK(!parts || parts->as_uint().value_or(2) <= 1, Code::unsupported, "quantize: ", source,
-           ": one part of a split model; join the parts first");
-  return Quantizer(ctx, file, options).run(target);
+  return quantize_gguf(ctx, file, target, options);
 }
 
 }  // namespace lq

@@ -25,7 +25,8 @@ struct Batch::Impl {
 };
 
 Batch::Batch(std::shared_ptr<const Model> model, std::size_t max_sessions) : impl_(std::make_unique<Impl>()) {
-  LQ_CHECK(model && model->decoder(), Code::invalid_argument, "batch: the model holds a vocabulary only, no weights");
+  LQ_CHECK(model && model->decoder(), Code::invalid_argument,
+           "batch: the model has no weights to generate with (a vocabulary only, or a text encoder)");
   LQ_CHECK(max_sessions >= 1 && max_sessions <= kMaxSessions, Code::invalid_argument, "batch: ", max_sessions,
            " sessions, expected 1 to ", kMaxSessions);
   impl_->model = std::move(model);

@@ -6,6 +6,7 @@
 #include "gguf_tokenizer.hpp"
 #include "loquor/core/status.hpp"
 #include "loquor/formats/catalog.hpp"
+#include "loquor/models/hf_folder.hpp"
 
 namespace lq {
 
@@ -14,6 +15,7 @@ struct Model::Impl {
   GgufFile file;
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const Decoder> decoder;
+  std::shared_ptr<const Encoder> encoder;
   std::string chat_template;
   double load_ms = 0;
 
@@ -41,10 +43,8 @@ Model::~Model() = default;
 std::shared_ptr<const Model> Model::load(std::shared_ptr<const Context> ctx, const std::string& source,
                                          const ModelOptions& options) {
   const auto begin = Clock::now();
-  return finish(
-      std::move(ctx),
-      GgufFile::open(resolve_model(source), options.private_copy ? GgufFile::Mode::read : GgufFile::Mode::map), options,
-      begin);
+  const auto mode = options.private_copy ? GgufFile::Mode::read : GgufFile::Mode::map;
+  return finish(std::move(ctx), open_model_source(resolve_model(source), mode), options, begin);
 }
 
 std::shared_ptr<const Model> Model::load(std::shared_ptr<const Context> ctx, std::span<const std::byte> gguf,
@@ -62,13 +62,20 @@ std::shared_ptr<const Model> Model::finish(std::shared_ptr<const Context> ctx, G
   if (options.vocab_only || impl->file.tensors().empty()) {
     make_tokenizer();
   } else {
-    impl->decoder = Decoder::load(impl->context, impl->file, options, make_tokenizer);
-    LQ_CHECK(impl->decoder->spec().n_vocab >= impl->tokenizer->vocab_size(), Code::bad_file, "'", impl->file.name(),
-             "': the vocabulary has ", impl->tokenizer->vocab_size(), " tokens, the weights only ",
-             impl->decoder->spec().n_vocab);
+    const GgufValue* arch = impl->file.find("general.architecture");
+    std::size_t rows = 0;
+    if (arch && Encoder::knows(arch->as_string().value_or(""))) {
+      impl->encoder = Encoder::load(impl->context, impl->file, options, make_tokenizer);
+      rows = impl->encoder->spec().n_vocab;
+    } else {
+      impl->decoder = Decoder::load(impl->context, impl->file, options, make_tokenizer);
+      rows = impl->decoder->spec().n_vocab;
+    }
+    LQ_CHECK(rows >= impl->tokenizer->vocab_size(), Code::bad_file, "'", impl->file.name(), "': the vocabulary has ",
+             impl->tokenizer->vocab_size(), " tokens, the weights only ", rows);
   }
   // What is left in memory of the file (its header, and pages that came in beside those asked for) goes too.
-  impl->file.drop_pages(impl->file.storage()->bytes());
+  impl->file.drop_all_pages();
   impl->load_ms = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
   return std::shared_ptr<const Model>(new Model(std::move(impl)));
 }
@@ -77,6 +84,7 @@ const std::shared_ptr<const Context>& Model::context() const noexcept { return i
 const GgufFile& Model::file() const noexcept { return impl_->file; }
 const std::shared_ptr<const Tokenizer>& Model::tokenizer() const noexcept { return impl_->tokenizer; }
 const std::shared_ptr<const Decoder>& Model::decoder() const noexcept { return impl_->decoder; }
+const std::shared_ptr<const Encoder>& Model::encoder() const noexcept { return impl_->encoder; }
 const std::string& Model::chat_template() const noexcept { return impl_->chat_template; }
 double Model::load_ms() const noexcept { return impl_->load_ms; }
 

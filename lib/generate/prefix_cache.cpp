@@ -153,7 +153,7 @@ struct PrefixCache::Impl {
 PrefixCache::PrefixCache(std::shared_ptr<const Model> model, std::size_t max_bytes, std::uint64_t hash_mask)
     : impl_(std::make_unique<Impl>()) {
   LQ_CHECK(model && model->decoder(), Code::invalid_argument,
-           "prefix cache: the model holds a vocabulary only, no weights");
+           "prefix cache: the model has no weights to generate with (a vocabulary only, or a text encoder)");
   impl_->model = std::move(model);
   impl_->mask = hash_mask;
   impl_->stats.max_bytes = max_bytes;

@@ -15,7 +15,8 @@ constexpr auto kSmallBudget = std::chrono::milliseconds(20);
 constexpr std::size_t kMaxContext = std::size_t{1} << 24;
 
 const std::shared_ptr<const Model>& with_decoder(const std::shared_ptr<const Model>& model) {
-  LQ_CHECK(model && model->decoder(), Code::invalid_argument, "session: the model holds a vocabulary only, no weights");
+  LQ_CHECK(model && model->decoder(), Code::invalid_argument,
+           "session: the model has no weights to generate with (a vocabulary only, or a text encoder)");
   return model;
 }
 

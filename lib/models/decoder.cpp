@@ -25,7 +25,9 @@ std::shared_ptr<const Decoder> Decoder::load(std::shared_ptr<const Context> ctx,
 }
 
 DecoderSpec Decoder::read_spec(const GgufFile& file) { return plan_weights(file, Compute::quantized).spec; }
-std::size_t Decoder::weight_bytes(const GgufFile& file) { return plan_weights(file, Compute::quantized).nbytes(); }
+std::size_t Decoder::weight_bytes(const GgufFile& file) {
+  return plan_weights(file, Compute::quantized).totals.nbytes();
+}
 
 const DecoderSpec& Decoder::spec() const noexcept { return impl_->spec; }
 const Context& Decoder::context() const noexcept { return *impl_->ctx; }

@@ -13,6 +13,8 @@ constexpr const Family* kFamilies[] = {
 
 }  // namespace
 
+std::span<const Family* const> families() noexcept { return kFamilies; }
+
 const Family& find_family(std::string_view arch) {
   std::string known;
   for (const Family* family : kFamilies) {

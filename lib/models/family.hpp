@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "hf_family.hpp"
 #include "loquor/models/decoder.hpp"
 
 namespace lq {
@@ -31,6 +32,7 @@ struct Family {
   // Reads and bounds every hyper-parameter; n_vocab and tied_embedding are filled in from the tensors afterwards.
   DecoderSpec (*read_spec)(const Metadata& meta);
   ModelNames names;
+  HfImport hf = {};  // from which checkpoints it is made
 };
 
 #define LQ_FAMILY(arch) extern const Family family_##arch;
@@ -41,6 +43,7 @@ struct Family {
 // width, norm epsilon, each bounded. Throws Error{bad_file|unsupported} naming the key.
 DecoderSpec read_llama_like(const Metadata& meta, RopeStyle rope_style);
 
+std::span<const Family* const> families() noexcept;
 // Throws Error{unsupported} naming `arch` and the families there are.
 const Family& find_family(std::string_view arch);
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "loquor/formats/gguf.hpp"
-#include "loquor/models/decoder.hpp"
+#include "loquor/models/load_options.hpp"
 
 namespace lq {
 

@@ -47,7 +47,7 @@ void attend_block(const KernelTable& k, const Geometry& g, const AttentionItem& 
     std::size_t reach = 0;
     for (std::size_t r = 0; r < rows; ++r) {
       q[r] = item.q.row(token(r)) + column(r);
-      last[r] = item.first_pos + token(r);
+      last[r] = item.keys ? item.keys - 1 : item.first_pos + token(r);
       reach = last[r] > reach ? last[r] : reach;
     }
     AttentionArgs args = g.args(item, kv_head);
@@ -123,8 +123,9 @@ void attention(const Context& ctx, const KvLayout& layout, std::size_t layer, st
            "attention: ", n_head, " heads of ", layout.head_dim, " over ", layout.n_kv_head, " KV heads");
   const Geometry g{layout, layer, n_head / layout.n_kv_head, scale};
   const std::size_t kv = layout.n_kv_head;
-  if (items.size() == 1 && items[0].q.rows == 1 && items[0].first_pos >= kAttentionChunk && ctx.pool().size() > 1 &&
-      kv <= kMaxSplit && scratch.size() >= attention_scratch_bytes(ctx, layout, n_head, 1, items[0].first_pos))
+  if (items.size() == 1 && items[0].q.rows == 1 && items[0].keys == 0 && items[0].first_pos >= kAttentionChunk &&
+      ctx.pool().size() > 1 && kv <= kMaxSplit &&
+      scratch.size() >= attention_scratch_bytes(ctx, layout, n_head, 1, items[0].first_pos))
     return attend_split(ctx, g, items[0], reinterpret_cast<float*>(scratch.data()));
 
   std::size_t blocks = 0;

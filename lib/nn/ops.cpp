@@ -1,6 +1,5 @@
 #include "loquor/nn/ops.hpp"
 
-#include <cmath>
 #include <utility>
 
 #include "loquor/kernels/table.hpp"
@@ -144,10 +143,8 @@ void swiglu(const Context& ctx, TensorView<const float> gate, TensorView<const f
 
 void gelu(const Context& ctx, TensorView<const float> x, bool tanh_approximation, TensorView<float> y) {
   const KernelTable& k = ctx.kernels();
-  for_rows(ctx, x.rows, [&](std::size_t r) {
-    if (tanh_approximation) return k.gelu_tanh(x.row(r), x.cols, y.row(r));
-    for (std::size_t i = 0; i < x.cols; ++i) y(r, i) = 0.5f * x(r, i) * (1.0f + std::erf(x(r, i) * 0.70710678f));
-  });
+  for_rows(ctx, x.rows,
+           [&](std::size_t r) { (tanh_approximation ? k.gelu_tanh : k.gelu_erf)(x.row(r), x.cols, y.row(r)); });
 }
 
 void matmul_panels(const Context& ctx, const PackedMatrix& w, const Activations& a, TensorView<float> y,

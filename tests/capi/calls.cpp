@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "hf_checkpoint.hpp"
 #include "tiny_model.hpp"
 
 namespace lq_test {
@@ -27,6 +28,10 @@ Handles::Handles() : file(TinyModel().gguf()) {
   lq_prefix_cache_options prefixes = LQ_PREFIX_CACHE_OPTIONS_INIT;
   prefixes.max_bytes = 1 << 24;
   REQUIRE(lq_prefix_cache_create(&prefix_cache, model, &prefixes) == LQ_OK);
+  const TempFolder folder;
+  write_hf_checkpoint(folder / ".", hf_goldens().at("encoders").at("bert"), true);
+  REQUIRE(lq_model_load(&encoder, context, (folder / ".").c_str(), nullptr) == LQ_OK);
+  REQUIRE(lq_embedder_create(&embedder, encoder, nullptr) == LQ_OK);
   REQUIRE(lq_session_feed(session, tokens.data(), tokens.size()) == LQ_OK);
   size_t length = 0;
   REQUIRE(lq_session_save(nullptr, 0, &length, session) == LQ_OK);
@@ -35,6 +40,8 @@ Handles::Handles() : file(TinyModel().gguf()) {
 }
 
 Handles::~Handles() {
+  lq_embedder_free(embedder);
+  lq_model_free(encoder);
   lq_prefix_cache_free(prefix_cache);
   lq_batch_free(batch);
   lq_session_free(session);
@@ -69,6 +76,8 @@ void* Handles::of(Kind kind) const {
       return batch;
     case Kind::prefix_cache:
       return prefix_cache;
+    case Kind::embedder:
+      return embedder;
   }
   return nullptr;
 }
@@ -276,8 +285,8 @@ std::vector<CallRow> text_calls() {
 const std::vector<CallRow>& all_calls() {
   static const std::vector<CallRow> rows = [] {
     std::vector<CallRow> all;
-    for (auto* part :
-         {base_calls, model_calls, text_calls, sampler_calls, session_calls, generation_calls, prefix_calls})
+    for (auto* part : {base_calls, model_calls, text_calls, sampler_calls, session_calls, generation_calls,
+                       prefix_calls, embed_calls})
       for (const CallRow& row : part()) all.push_back(row);
     return all;
   }();

@@ -30,6 +30,8 @@ struct Handles {
   lq_session* session = nullptr;  // holds "hello" and has logits
   lq_batch* batch = nullptr;
   lq_prefix_cache* prefix_cache = nullptr;
+  lq_model* encoder = nullptr;
+  lq_embedder* embedder = nullptr;
   std::vector<std::int32_t> tokens = {262, 35, 265, 114};
   std::string state;  // of the session
 };
@@ -50,6 +52,7 @@ std::vector<CallRow> sampler_calls();
 std::vector<CallRow> session_calls();
 std::vector<CallRow> generation_calls();
 std::vector<CallRow> prefix_calls();
+std::vector<CallRow> embed_calls();
 
 template <class T>
 T* as(void* handle) {

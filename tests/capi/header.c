@@ -31,6 +31,7 @@ static void check_initialisers(void) {
   lq_batch_options batch = LQ_BATCH_OPTIONS_INIT;
   lq_prefix_cache_options prefix = LQ_PREFIX_CACHE_OPTIONS_INIT;
   lq_prefix_cache_stats stats = LQ_PREFIX_CACHE_STATS_INIT;
+  lq_embedder_options embedder = LQ_EMBEDDER_OPTIONS_INIT;
   lq_perplexity_options perplexity = LQ_PERPLEXITY_OPTIONS_INIT;
   lq_perplexity_result figures = LQ_PERPLEXITY_RESULT_INIT;
   expect(context.struct_size == sizeof context && context.isa == NULL, "context options");
@@ -49,6 +50,7 @@ static void check_initialisers(void) {
   expect(batch.struct_size == sizeof batch, "batch options");
   expect(prefix.struct_size == sizeof prefix && prefix.max_bytes == 0, "prefix cache options");
   expect(stats.struct_size == sizeof stats && stats.evicted == 0, "prefix cache stats");
+  expect(embedder.struct_size == sizeof embedder && embedder.pooling == NULL, "embedder options");
   expect(perplexity.struct_size == sizeof perplexity && perplexity.cancel == NULL, "perplexity options");
   expect(figures.struct_size == sizeof figures && figures.mean_logprob == 0, "perplexity result");
 }

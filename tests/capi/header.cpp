@@ -26,6 +26,7 @@ int touch_everything(const char* path) {
   n += static_cast<int>(chat.tokenize(model, {{"user", "x"}}).size() + stream.push(1).size());
   n += static_cast<int>(loquor::catalogue().size() + loquor::inspect_json(path).size());
   n += static_cast<int>(loquor::perplexity(model, loquor::Tokens(600, 1)).windows);
+  n += static_cast<int>(loquor::Embedder(model).embed("x").size());
   return n;
 }
 #endif

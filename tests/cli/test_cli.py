@@ -278,6 +278,12 @@ class WithModel(unittest.TestCase):
             self.assertEqual(target.read_bytes(), pathlib.Path(MODEL).read_bytes())
             self.assertIn("head Q8_0", run("quantize", MODEL, target, "Q4_1")[1].decode())
 
+    def test_embed_refuses_a_language_model(self):
+        status, out, err = run("embed", "--model", MODEL, "--text", "x")
+        self.assertEqual((status, out), (3, b""))
+        self.assertIn("no text encoder", err)
+        self.assertEqual(run("embed", "--model", MODEL)[0], 2)
+
     def test_quantize_fails_cleanly(self):
         with tempfile.TemporaryDirectory() as folder:
             target, bad = pathlib.Path(folder, "out.gguf"), pathlib.Path(folder, "bad.gguf")

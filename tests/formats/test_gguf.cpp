@@ -9,6 +9,7 @@
 #include "loquor/core/random.hpp"
 #include "loquor/core/status.hpp"
 #include "loquor/generate/session.hpp"
+#include "temp_folder.hpp"
 #include "test_data.hpp"
 #include "tiny_model.hpp"
 
@@ -240,6 +241,53 @@ TEST_CASE("real files load", "[gguf]") {
     ++files;
   }
   CHECK(files >= 7);
+}
+
+namespace {
+
+// A part of a split model with one tensor.
+std::string part(std::uint32_t number, std::uint32_t count, const std::string& tensor, std::int32_t declared) {
+  lq_test::detail::GgufWriter w;
+  w.str("general.architecture", "llama");
+  w.u32("split.no", number);
+  w.u32("split.count", count);
+  if (declared) w.u32("split.tensors.count", static_cast<std::uint32_t>(declared));
+  w.tensor(tensor, 0, {4},
+           lq_test::detail::f32s(4, [&](std::size_t i) { return 10.0 * number + static_cast<double>(i); }));
+  return w.finish();
+}
+
+}  // namespace
+
+TEST_CASE("a split model is opened by its first part", "[gguf]") {
+  const lq_test::TempFolder folder;
+  const auto path = [&](int i) { return folder / ("m-0000" + std::to_string(i) + "-of-00003.gguf"); };
+  for (int i = 1; i <= 3; ++i)
+    lq_test::write_bytes(path(i), part(static_cast<std::uint32_t>(i - 1), 3, "t" + std::to_string(i), 3));
+  const GgufFile file = GgufFile::open(path(1));
+  REQUIRE(file.tensors().size() == 3);
+  for (int i = 1; i <= 3; ++i) {
+    const GgufTensor* t = file.find_tensor("t" + std::to_string(i));
+    REQUIRE(t);
+    float x;
+    std::memcpy(&x, t->data + 4, 4);
+    CHECK(x == static_cast<float>(10 * (i - 1) + 1));
+    file.drop_pages({t->data, t->nbytes});
+  }
+  CHECK(file.file_size() == 3 * std::filesystem::file_size(path(1)));
+  CHECK_THROWS_WITH(GgufFile::open(path(2)), Catch::Contains("is part 2 of 3; open the first"));
+  lq_test::write_bytes(path(3), part(2, 3, "t1", 3));
+  CHECK_THROWS_WITH(GgufFile::open(path(1)), Catch::Contains("tensor 't1' appears twice"));
+  lq_test::write_bytes(path(3), part(1, 3, "t3", 3));
+  CHECK_THROWS_WITH(GgufFile::open(path(1)), Catch::Contains("are 1 and 3, expected 2 and 3"));
+  lq_test::write_bytes(path(3), part(2, 3, "t3", 3));
+  lq_test::write_bytes(path(1), part(0, 3, "t1", 4));
+  CHECK_THROWS_WITH(GgufFile::open(path(1)),
+                    Catch::Contains("the parts have 3 tensors, key 'split.tensors.count' says 4"));
+  std::filesystem::remove(path(3));
+  CHECK_THROWS_WITH(GgufFile::open(path(1)), Catch::Contains("m-00003-of-00003.gguf"));
+  lq_test::write_bytes(folder / "other.gguf", part(0, 3, "t1", 0));
+  CHECK_THROWS_WITH(GgufFile::open(folder / "other.gguf"), Catch::Contains("not named <name>-00001-of-00003.gguf"));
 }
 
 TEST_CASE("what cannot be opened is said", "[gguf]") {

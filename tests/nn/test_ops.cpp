@@ -334,6 +334,9 @@ TEST_CASE("norms and activations follow their formulas", "[nn][per_isa]") {
       CHECK(y[i] == Approx(0.5 * x[i] * (1 + std::tanh(0.7978845608 * (x[i] + 0.044715 * x[i] * x[i] * x[i]))))
                         .epsilon(1e-5)
                         .margin(1e-6));
+    gelu(ctx, {x.data(), 1, n, n}, false, {y.data(), 1, n, n});
+    for (std::size_t i = 0; i < n; ++i)
+      CHECK(y[i] == Approx(0.5 * x[i] * (1 + std::erf(x[i] * 0.7071067811865476))).epsilon(1e-5).margin(1e-6));
     Activations a(ctx, 1, n, Compute::reference);
     swiglu(ctx, {x.data(), 1, n, n}, {w.data(), 1, n, n}, a);
     for (std::size_t i = 0; i < n; ++i)

@@ -8,6 +8,7 @@
 """
 
 from . import _native
+from .embedding import Embedder
 from .errors import (
     BadFile,
     Cancelled,
@@ -53,7 +54,7 @@ def inspect(source) -> dict:
 def quantize(source, target, type, *, head="", threads=0, progress=None, cancel=None) -> dict:
     """Writes the GGUF file `target`: `source` with its weights in another type.
 
-    source    a name of models() or the path of a GGUF file, quantised or not
+    source    a name of models(), or the path of a GGUF file, quantised or not, or of a Hugging Face folder
     target    replaced only when the new file is complete
     type      "F32", "F16", "BF16", "Q8_0", "Q4_0" or "Q4_1"
     head      type of the tensor that makes the logits; default: "Q8_0" for a 4-bit type, else the type
@@ -67,7 +68,7 @@ def quantize(source, target, type, *, head="", threads=0, progress=None, cancel=
 
 
 __all__ = [
-    "BadFile", "Cancel", "Cancelled", "Chat", "ContextFull", "Event", "Forked", "InputOutputError", "Internal", "InvalidArgument",
+    "BadFile", "Cancel", "Cancelled", "Chat", "ContextFull", "Embedder", "Event", "Forked", "InputOutputError", "Internal", "InvalidArgument",
     "LimitReached", "LoquorError", "Mismatch", "Model", "NotFound", "OutOfMemory", "PrefixCache", "Result", "Sampler", "Session", "TemplateError",
     "Unsupported", "inspect", "isas", "models", "quantize",
 ]

@@ -55,7 +55,7 @@ class Model(Completions):
     generate(), chat() and the create_ methods use the model's own session unless they are given one: a second thread that
     calls them meanwhile gets InvalidArgument, and starting a second stream gives up the first.
 
-    source        a name of loquor.models() ("smollm2") or the path of a GGUF file
+    source        a name of loquor.models() ("smollm2"), or the path of a GGUF file or of a Hugging Face folder
     threads       computing threads, 0 = the CPUs this process may use
     compute       "quantized" (fast) or "f32" (reference)
     n_ctx         context of the sessions that generate() and chat() use; 0 = as trained, at most 4096

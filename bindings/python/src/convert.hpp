@@ -11,6 +11,7 @@
 
 namespace py = pybind11;
 
+void bind_embed(py::module_& m);
 void bind_errors(py::module_& m);
 void bind_model(py::module_& m);
 void bind_sampler(py::module_& m);

@@ -8,5 +8,6 @@ PYBIND11_MODULE(_native, m) {
   bind_errors(m);
   bind_model(m);
   bind_sampler(m);
+  bind_embed(m);
   bind_session(m);
 }

@@ -78,15 +78,22 @@ class GgufFile {
     map,  // pages come in as they are read; truncating the file meanwhile raises SIGBUS (see Storage::map_file)
     read  // a private copy
   };
-  // Throws Error{not_found|io|bad_file|unsupported|out_of_memory} naming the file and the key or tensor.
+  // The first part of a split model ("<name>-00001-of-00003.gguf"; keys split.count, split.no) opens the others beside
+  // it: one file then, with the tensors of all and the keys of the first. Throws
+  // Error{not_found|io|bad_file|unsupported|out_of_memory} naming the file and the key or tensor.
   static GgufFile open(const std::string& path, Mode mode = Mode::map);
   // `data` must outlive the file. `name` is for messages.
   static GgufFile from_memory(const void* data, std::size_t size, const std::string& name = "(memory)");
 
+  // Something else in the form of a GGUF file (see GgufBuilder): the bytes of a header, and for each of its tensors
+  // where the data is, in one of `data`.
+  static GgufFile assemble(Storage header, std::span<const std::byte* const> tensors,
+                           std::vector<std::shared_ptr<Storage>> data, const std::string& name);
+
   const std::string& name() const noexcept { return name_; }
   std::uint32_t version() const noexcept { return version_; }
   std::size_t alignment() const noexcept { return alignment_; }
-  std::size_t file_size() const noexcept { return storage_->size(); }
+  std::size_t file_size() const noexcept;  // of all parts
 
   struct Entry {
     std::string_view key;
@@ -99,14 +106,19 @@ class GgufFile {
 
   // These bytes of the file will not be read again soon (mapped files only).
   void drop_pages(std::span<const std::byte> bytes) const noexcept;
+  void drop_all_pages() const noexcept;
+  // The bytes of the file, or of the first part or the header of what is made of several.
   const std::shared_ptr<Storage>& storage() const noexcept { return storage_; }
 
  private:
   friend class GgufParser;
-  GgufFile(Storage storage, std::string name);
+  GgufFile(Storage storage, std::string name, const std::span<const std::byte* const>* placed = nullptr);
+  void add_parts(const std::string& path, Mode mode);
+  void index_tensors();
 
   std::string name_;
   std::shared_ptr<Storage> storage_;
+  std::vector<std::shared_ptr<Storage>> more_;  // other parts, or what tensors of an assembled file point into
   std::uint32_t version_ = 0;
   std::size_t alignment_ = 32;
   std::vector<Entry> metadata_;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,9 @@ class GgufWriter {
   void add_f32(std::string_view key, float value);
   void add_bool(std::string_view key, bool value);
   void add_string(std::string_view key, std::string_view value);
+  void add_strings(std::string_view key, std::span<const std::string> values);
+  void add_f32s(std::string_view key, std::span<const float> values);
+  void add_i32s(std::string_view key, std::span<const std::int32_t> values);
   // Any value of another file, byte for byte.
   void add(std::string_view key, const GgufValue& value);
 
@@ -36,6 +40,8 @@ class GgufWriter {
   // of no elements, or rows that are no multiple of the type's block.
   void add_tensor(std::string_view name, DType type, const Shape& shape);
 
+  // The bytes of the file before its tensors.
+  std::string header() const;
   // Bytes of the whole file, once begun.
   std::size_t file_size() const noexcept;
 
@@ -54,7 +60,7 @@ class GgufWriter {
   void put_key(std::string_view key, GgufType type);
   void check_unique(std::vector<std::string> names, const char* what) const;
   void pad();
-  std::string header() const;
+  void put_array(std::string_view key, GgufType element, std::size_t count);
 
   std::size_t alignment_;
   std::string metadata_, infos_;

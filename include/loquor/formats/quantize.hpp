@@ -18,6 +18,7 @@
 
 #include "loquor/core/context.hpp"
 #include "loquor/core/dtype.hpp"
+#include "loquor/formats/gguf.hpp"
 
 namespace lq {
 
@@ -38,9 +39,11 @@ struct QuantizeResult {
 };
 
 // Writes `target`, replacing it only when complete. `source` is a path, mapped: it must not be truncated meanwhile.
-// Throws Error{invalid_argument} for a type that cannot be written and for a target that is the source or not a regular
-// file; {unsupported} for one part of a split model; {bad_file} for a weight that the type cannot hold, naming
+// A split model becomes one file. Throws Error{invalid_argument} for a type that cannot be written and for a target that
+// is the source or not a regular file; {bad_file} for a weight that the type cannot hold, naming
 // tensor and row; {cancelled}; and what opening the source, writing the target and allocating can throw.
+QuantizeResult quantize_gguf(const Context& ctx, const GgufFile& source, const std::string& target,
+                             const QuantizeOptions& options);
 QuantizeResult quantize_file(const Context& ctx, const std::string& source, const std::string& target,
                              const QuantizeOptions& options);
 

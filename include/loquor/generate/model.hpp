@@ -10,19 +10,20 @@
 #include "loquor/core/context.hpp"
 #include "loquor/formats/gguf.hpp"
 #include "loquor/models/decoder.hpp"
+#include "loquor/models/encoder.hpp"
 #include "loquor/text/tokenizer.hpp"
 
 namespace lq {
 
 struct ModelOptions : LoadOptions {
-  bool vocab_only = false;    // tokenizer and metadata; decoder() is then null
+  bool vocab_only = false;    // tokenizer and metadata; decoder() and encoder() are then null
   bool private_copy = false;  // read the file instead of mapping it
 };
 
 class Model {
  public:
-  // `source` is a name of the catalogue or a path. Throws Error{not_found|io|bad_file|unsupported|out_of_memory|
-  // cancelled}.
+  // `source` is a name of the catalogue, the path of a GGUF file (of a split model: its first part) or of a Hugging
+  // Face folder (models/hf_folder.hpp). Throws Error{not_found|io|bad_file|unsupported|out_of_memory| cancelled}.
   static std::shared_ptr<const Model> load(std::shared_ptr<const Context> ctx, const std::string& source,
                                            const ModelOptions& options = {});
   // A GGUF file in memory, which must stay unchanged for the life of the model.
@@ -33,7 +34,8 @@ class Model {
   const std::shared_ptr<const Context>& context() const noexcept;
   const GgufFile& file() const noexcept;
   const std::shared_ptr<const Tokenizer>& tokenizer() const noexcept;
-  const std::shared_ptr<const Decoder>& decoder() const noexcept;
+  const std::shared_ptr<const Decoder>& decoder() const noexcept;  // null for text encoders
+  const std::shared_ptr<const Encoder>& encoder() const noexcept;  // null for language models
   // The source of the model's own chat template; "" if it has none.
   const std::string& chat_template() const noexcept;
   double load_ms() const noexcept;

@@ -1,5 +1,6 @@
-// fp32 matrix products for training: C (+)= A B, any strides of A. Every element of C is the chain acc = fma(a, b, acc) for
-// k = 0, 1, ..., K-1 whatever the tile it falls in, so the same bits come out for every split of the rows and columns.
+// fp32 matrix products for training: C (+)= A B, any strides of A. Every element of C is the chain acc = fma(a, b, acc)
+// for k = 0, 1, ..., K-1 whatever the tile it falls in, so the same bits come out for every split of the rows and
+// columns.
 #pragma once
 
 #include "loquor/simd/arch.hpp"  // and the lanes_<isa>.hpp that the including file chose
@@ -44,8 +45,8 @@ inline void gemm_tile(const GemmTile<A>& t, std::size_t row, std::size_t panel) 
 #pragma GCC unroll 2
     for (int p = 0; p < P; ++p) {
       const std::size_t column = 16 * (panel + static_cast<std::size_t>(p));
-      const float* from = fresh ? g.bias ? g.bias + column : nullptr
-                                : g.c + (row + static_cast<std::size_t>(r)) * g.ldc + column;
+      const float* from =
+          fresh ? g.bias ? g.bias + column : nullptr : g.c + (row + static_cast<std::size_t>(r)) * g.ldc + column;
       if (!from)
         acc[r][p] = L::zero();
       else
@@ -71,8 +72,7 @@ inline void gemm_tile(const GemmTile<A>& t, std::size_t row, std::size_t panel) 
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
     for (int p = 0; p < P; ++p) {
-      float* to =
-          g.c + (row + static_cast<std::size_t>(r)) * g.ldc + 16 * (panel + static_cast<std::size_t>(p));
+      float* to = g.c + (row + static_cast<std::size_t>(r)) * g.ldc + 16 * (panel + static_cast<std::size_t>(p));
       if (kTail && p == P - 1)
         L::store_n(to, acc[r][p], tail);
       else
@@ -143,8 +143,8 @@ void gemm(const GemmArgs& g, std::size_t row_begin, std::size_t row_end, std::si
   } while (k < g.k);
 }
 
-// One panel of B, n <= 16 columns, as [k][16] with zeros in the columns there are not. B(k, j) = src[k * row + j * col];
-// one of the strides is 1.
+// One panel of B, n <= 16 columns, as [k][16] with zeros in the columns there are not. B(k, j) = src[k * row + j *
+// col]; one of the strides is 1.
 template <class A>
 void gemm_pack(const float* src, std::size_t row, std::size_t col, std::size_t n, std::size_t depth,
                float* out) noexcept {

@@ -2,7 +2,6 @@
 // `Pass` is one resumable forward computation with its own workspace (one user at a time).
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -13,6 +12,7 @@
 
 #include "loquor/core/context.hpp"
 #include "loquor/models/kv_cache.hpp"
+#include "loquor/models/load_options.hpp"
 #include "loquor/models/logits_row.hpp"
 #include "loquor/nn/ops.hpp"
 
@@ -32,13 +32,6 @@ struct DecoderSpec {
   float attention_scale = 0;  // 1/sqrt(head_dim) unless the family says otherwise
   bool qkv_bias = false;
   bool tied_embedding = false;
-};
-
-struct LoadOptions {
-  Compute compute = Compute::quantized;
-  std::function<bool(float fraction)> progress;  // false stops the load: Error{cancelled}
-  const std::atomic<bool>* cancel = nullptr;     // polled at least every 20 ms
-  std::size_t memory_cap = 0;  // bytes of weights + tables; 0 = none. Error{out_of_memory} before allocating
 };
 
 class Decoder {

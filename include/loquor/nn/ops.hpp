@@ -90,12 +90,13 @@ void kv_store(const Context& ctx, const KvLayout& layout, std::size_t layer, std
               std::size_t first_pos, TensorView<const float> k, TensorView<const float> v);
 
 // One run of consecutive query rows of one sequence. Row t sits at absolute position first_pos + t and attends to keys
-// [0, first_pos + t], causal.
+// [0, first_pos + t], causal; or, if `keys` is not 0, every row to keys [0, keys).
 struct AttentionItem {
   TensorView<const float> q;  // (T, H*D), rotated
   TensorView<float> out;      // (T, H*D)
   std::size_t first_pos = 0;
   const std::byte* const* pages = nullptr;
+  std::size_t keys = 0;
 };
 // softmax(scale * q k^T) v with grouped-query attention: query head h uses KV head h / (H / n_kv_head). Online softmax
 // in fixed key tiles (Milakov & Gimelshein 2018); `scratch` holds attention_scratch_bytes() bytes.
