@@ -67,6 +67,8 @@ inline constexpr float kOutlier = 6.0f;
 
 namespace kernels {
 
+LQ_ALWAYS_INLINE std::size_t least(std::size_t a, std::size_t b) noexcept { return a < b ? a : b; }
+
 // mean(x^2): sixteen partial sums, added pairwise.
 template <class A>
 inline float mean_square(const float* x, std::size_t n) noexcept {
@@ -84,15 +86,17 @@ inline float mean_square(const float* x, std::size_t n) noexcept {
 template <class A>
 inline float outlier_limit(const float* x, std::size_t cols) noexcept {
   using L = simd::Lanes<A>;
-  auto sum = L::zero(), top = L::zero();
-  for (std::size_t i = 0; i < cols; i += 16) {
-    const auto v = L::abs(L::load(x + i));
-    sum = L::add(sum, v);
-    top = L::max(top, v);
-  }
-  const float limit = kOutlier * (L::hsum(sum) / static_cast<float>(cols)), least = L::hmax(top) / 127.0f;
+  typename L::F sum[2] = {L::zero(), L::zero()}, top[2] = {L::zero(), L::zero()};
+  for (std::size_t i = 0; i < cols; i += 32)
+    for (int j = 0; j < 2; ++j) {
+      const auto v = L::abs(L::load(x + i + 16 * static_cast<std::size_t>(j)));
+      sum[j] = L::add(sum[j], v);
+      top[j] = L::max(top[j], v);
+    }
+  const float limit = kOutlier * (L::hsum(L::add(sum[0], sum[1])) / static_cast<float>(cols));
+  const float smallest = L::hmax(L::max(top[0], top[1])) / 127.0f;
   if (limit < 1e-30f) return 1e30f;
-  return limit > least ? limit : least;
+  return limit > smallest ? limit : smallest;
 }
 
 // Moves the outliers of a block into the list, leaving what their coarse digits do not express. Returns the digits'
@@ -125,33 +129,67 @@ inline std::int32_t split_outliers(typename simd::Lanes<A>::F (&v)[2], float lim
   return total;
 }
 
-// d = max|x| / 127, q = round to even(x / d), of what is left of a block without its outliers. `out` is block b of
-// the row's tile.
+// Up to 16 consecutive blocks of a row: what of each is written to its tile.
+struct QuantizedBlocks {
+  static constexpr std::size_t kCount = 16;
+  alignas(64) std::int8_t q[kCount][kBlock];
+  alignas(64) float d[kCount], ds[kCount];
+  alignas(64) std::int32_t sum[kCount];
+};
+
+// d = max|x| / 127, q = round to even(x / d), of what is left of each block without its outliers.
 template <class A>
-inline void quantize_block(const float* x, float limit, float big, const ActRow& row, std::size_t b, RowTile tile,
-                           std::byte* out, std::uint32_t& count) noexcept {
+inline void quantize_blocks(const float* x, std::size_t first, std::size_t n, float limit, float big, const ActRow& row,
+                            std::uint32_t& count, QuantizedBlocks& out) noexcept {
   using L = simd::Lanes<A>;
-  typename L::F v[2] = {L::load(x), L::load(x + 16)};
-  float amax = L::hmax(L::max(L::abs(v[0]), L::abs(v[1])));
-  std::int32_t coarse = 0;
-  if (amax > limit) {
-    coarse = split_outliers<A>(v, limit, big, b * (kBlock / 4), row.outliers, count);
-    amax = L::hmax(L::max(L::abs(v[0]), L::abs(v[1])));
+  constexpr std::size_t kCount = QuantizedBlocks::kCount;
+  typename L::F top[kCount];
+  for (std::size_t b = 0; b < n; ++b)
+    top[b] = L::max(L::abs(L::load(x + b * kBlock)), L::abs(L::load(x + b * kBlock + 16)));
+  for (std::size_t b = n; b < kCount; ++b) top[b] = L::zero();
+  alignas(64) float amax[kCount], inverse[kCount], left[kCount][kBlock], coarse[kCount] = {};
+  const auto tops = L::hmax16(top);
+  L::store(amax, tops);
+  const std::uint32_t split = L::at_least(tops, L::set1(limit));
+  for (std::uint32_t rest = split; rest != 0; rest &= rest - 1) {
+    const auto b = static_cast<std::size_t>(__builtin_ctz(rest));
+    typename L::F v[2] = {L::load(x + b * kBlock), L::load(x + b * kBlock + 16)};
+    coarse[b] = static_cast<float>(split_outliers<A>(v, limit, big, (first + b) * (kBlock / 4), row.outliers, count));
+    amax[b] = L::hmax(L::max(L::abs(v[0]), L::abs(v[1])));
+    L::store(left[b], v[0]);
+    L::store(left[b] + 16, v[1]);
   }
-  const auto inverse = L::set1(amax > 0.0f ? 127.0f / amax : 0.0f);
-  const auto lo = L::lrint(L::mul(v[0], inverse)), hi = L::lrint(L::mul(v[1], inverse));
-  alignas(16) std::int8_t q[kBlock];
-  L::istore_i8(q, lo);
-  L::istore_i8(q + 16, hi);
-  const float d = amax / 127.0f;
-  const std::int32_t sum = L::ihsum(L::iadd(lo, hi));
-  const float ds = __builtin_fmaf(d, static_cast<float>(sum), big * static_cast<float>(coarse));
-  out += 4 * (row.row - tile.first);
-  for (std::size_t g = 0; g < kBlock / 4; ++g) __builtin_memcpy(out + 4 * g * tile.size, q + 4 * g, 4);
-  out += kBlock * tile.size;
-  __builtin_memcpy(out, &d, 4);
-  __builtin_memcpy(out + 4 * tile.size, &ds, 4);
-  __builtin_memcpy(out + 8 * tile.size, &sum, 4);
+  const auto scaled = L::load(amax);
+  L::store(inverse, L::select_less(L::zero(), scaled, L::div(L::set1(127.0f), scaled), L::zero()));
+  typename L::I sums[kCount];
+  for (std::size_t b = 0; b < n; ++b) {
+    const float* from = split >> b & 1 ? left[b] : x + b * kBlock;
+    const auto lo = L::lrint(L::mul(L::load(from), L::set1(inverse[b])));
+    const auto hi = L::lrint(L::mul(L::load(from + 16), L::set1(inverse[b])));
+    L::istore_i8(out.q[b], lo);
+    L::istore_i8(out.q[b] + 16, hi);
+    sums[b] = L::iadd(lo, hi);
+  }
+  for (std::size_t b = n; b < kCount; ++b) sums[b] = L::izero();
+  const auto sum = L::ihsum16(sums);
+  const auto d = L::div(scaled, L::set1(127.0f));
+  L::store(out.d, d);
+  L::istore(out.sum, sum);
+  L::store(out.ds, L::fma(d, L::cvt(sum), L::mul(L::set1(big), L::load(coarse))));
+}
+
+// Scatters row `t` of a tile of `rows`, whose first of these n blocks begins at `out`.
+template <class A>
+inline void store_blocks(const QuantizedBlocks& from, std::size_t n, std::size_t t, std::size_t rows,
+                         std::byte* out) noexcept {
+  for (std::size_t b = 0; b < n; ++b, out += rows * kRowBlockBytes) {
+    std::byte* to = out + 4 * t;
+    for (std::size_t g = 0; g < kBlock / 4; ++g) __builtin_memcpy(to + 4 * g * rows, from.q[b] + 4 * g, 4);
+    to += kBlock * rows;
+    __builtin_memcpy(to, &from.d[b], 4);
+    __builtin_memcpy(to + 4 * rows, &from.ds[b], 4);
+    __builtin_memcpy(to + 8 * rows, &from.sum[b], 4);
+  }
 }
 
 // Copies and/or quantises a finished row; cols is a multiple of 32 when it is to be quantised.
@@ -161,11 +199,16 @@ void set_row(const float* x, std::size_t cols, const ActRow& out) noexcept {
   if (out.blocks) {
     const float limit = outlier_limit<A>(x, cols), big = limit * (128.0f / 127.0f);
     const RowTile tile = row_tile<A>(out.rows, out.row);
-    std::byte* to = out.blocks + tile.first * (cols / kBlock) * kRowBlockBytes;
+    const std::size_t blocks = cols / kBlock;
+    std::byte* to = out.blocks + tile.first * blocks * kRowBlockBytes;
     std::uint32_t count = 0;
-    for (std::size_t b = 0; b < cols / kBlock; ++b) {
-      if (b % kSegmentBlocks == 0) out.first[b / kSegmentBlocks] = count;
-      quantize_block<A>(x + b * kBlock, limit, big, out, b, tile, to + b * tile.size * kRowBlockBytes, count);
+    QuantizedBlocks q;
+    for (std::size_t b = 0, n; b < blocks; b += n) {
+      const std::size_t in_segment = b % kSegmentBlocks;
+      if (in_segment == 0) out.first[b / kSegmentBlocks] = count;
+      n = least(QuantizedBlocks::kCount, least(kSegmentBlocks - in_segment, blocks - b));
+      quantize_blocks<A>(x + b * kBlock, b, n, limit, big, out, count, q);
+      store_blocks<A>(q, n, out.row - tile.first, tile.size, to + b * tile.size * kRowBlockBytes);
     }
     out.first[segments(cols)] = count;
     *out.big = big;

@@ -130,6 +130,24 @@ struct Lanes<arch::Avx2> {
       r[i + 8] = {q[1][i], q[3][i]};
     }
   }
+  // Lane i is x[i] reduced by op, for ops whose order does not matter: eight rows at a time.
+  template <class Op>
+  static __m256 reduce8(const F* x, Op op) noexcept {
+    __m256 halves[8], pairs[4], fours[2];
+    for (int i = 0; i < 8; ++i) halves[i] = op(x[i].a, x[i].b);
+    for (int i = 0; i < 4; ++i)
+      pairs[i] = op(_mm256_unpacklo_ps(halves[2 * i], halves[2 * i + 1]),
+                    _mm256_unpackhi_ps(halves[2 * i], halves[2 * i + 1]));
+    for (int i = 0; i < 2; ++i) {
+      const __m256d a = _mm256_castps_pd(pairs[2 * i]), b = _mm256_castps_pd(pairs[2 * i + 1]);
+      fours[i] = op(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)), _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)));
+    }
+    return op(_mm256_permute2f128_ps(fours[0], fours[1], 0x20), _mm256_permute2f128_ps(fours[0], fours[1], 0x31));
+  }
+  static F hmax16(const F (&x)[16]) noexcept {
+    const auto op = [](__m256 a, __m256 b) noexcept { return _mm256_max_ps(a, b); };
+    return {reduce8(x, op), reduce8(x + 8, op)};
+  }
 
   static I izero() noexcept { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
   static I iset1(std::int32_t x) noexcept { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
@@ -140,6 +158,18 @@ struct Lanes<arch::Avx2> {
     const __m256i w = _mm256_permute4x64_epi64(_mm256_packs_epi32(x.a, x.b), 0xd8);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
                      _mm_packs_epi16(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1)));
+  }
+  static void istore(std::int32_t* p, I x) noexcept {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), x.a);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), x.b);
+  }
+  static I ihsum16(const I (&x)[16]) noexcept {
+    F f[16];
+    for (int i = 0; i < 16; ++i) f[i] = {_mm256_castsi256_ps(x[i].a), _mm256_castsi256_ps(x[i].b)};
+    const auto op = [](__m256 a, __m256 b) noexcept {
+      return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+    };
+    return {_mm256_castps_si256(reduce8(f, op)), _mm256_castps_si256(reduce8(f + 8, op))};
   }
   static std::int32_t ihsum(I x) noexcept {
     const __m256i t = _mm256_add_epi32(x.a, x.b);

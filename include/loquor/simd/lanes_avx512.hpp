@@ -88,6 +88,27 @@ struct Lanes512 {
     }
     for (int i = 0; i < 16; ++i) r[i] = t[i];
   }
+  // Lane i is x[i] reduced by op, for ops whose order does not matter.
+  template <class Op>
+  static F reduce16(const F (&x)[16], Op op) noexcept {
+    F pairs[8], fours[4];
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i)
+      pairs[i] = op(_mm512_unpacklo_ps(x[2 * i], x[2 * i + 1]), _mm512_unpackhi_ps(x[2 * i], x[2 * i + 1]));
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const __m512d a = _mm512_castps_pd(pairs[2 * i]), b = _mm512_castps_pd(pairs[2 * i + 1]);
+      fours[i] = op(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)), _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
+    }
+    // In each quarter now: four rows. The quarters of a row are still to be reduced.
+    const auto quarters = [&](F a, F b) noexcept {
+      return op(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+    };
+    return quarters(quarters(fours[0], fours[1]), quarters(fours[2], fours[3]));
+  }
+  static F hmax16(const F (&x)[16]) noexcept {
+    return reduce16(x, [](F a, F b) noexcept { return _mm512_max_ps(a, b); });
+  }
 
   static I izero() noexcept { return _mm512_setzero_si512(); }
   static I iset1(std::int32_t x) noexcept { return _mm512_set1_epi32(x); }
@@ -97,7 +118,16 @@ struct Lanes512 {
   static void istore_i8(std::int8_t* p, I x) noexcept {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(x));
   }
+  static void istore(std::int32_t* p, I x) noexcept { _mm512_storeu_si512(p, x); }
   static std::int32_t ihsum(I x) noexcept { return _mm512_reduce_add_epi32(x); }
+  static I ihsum16(const I (&x)[16]) noexcept {
+    F f[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) f[i] = _mm512_castsi512_ps(x[i]);
+    return _mm512_castps_si512(reduce16(f, [](F a, F b) noexcept {
+      return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+    }));
+  }
 
   static W wbytes(int x) noexcept { return _mm512_set1_epi8(static_cast<char>(x)); }
   static W wload(const void* p) noexcept { return _mm512_loadu_si512(p); }

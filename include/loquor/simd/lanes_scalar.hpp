@@ -128,6 +128,10 @@ struct Lanes<arch::Scalar> {
         r[j].v[i] = x;
       }
   }
+  // Lane i is the maximum of x[i].
+  static F hmax16(const F (&x)[16]) noexcept {
+    return map([&](int i) { return hmax(x[i]); });
+  }
 
   static I izero() noexcept { return iset1(0); }
   static I iset1(std::int32_t x) noexcept {
@@ -147,6 +151,11 @@ struct Lanes<arch::Scalar> {
   }
   static void istore_i8(std::int8_t* p, const I& a) noexcept {
     for (int i = 0; i < 16; ++i) p[i] = static_cast<std::int8_t>(a.v[i] < -128 ? -128 : a.v[i] > 127 ? 127 : a.v[i]);
+  }
+  static void istore(std::int32_t* p, const I& a) noexcept { std::memcpy(p, a.v, sizeof a.v); }
+  // Lane i is the sum of x[i].
+  static I ihsum16(const I (&x)[16]) noexcept {
+    return imap([&](int i) { return ihsum(x[i]); });
   }
   static std::int32_t ihsum(const I& a) noexcept {
     std::uint32_t s = 0;
