@@ -106,25 +106,25 @@ inline std::int32_t split_outliers(typename simd::Lanes<A>::F (&v)[2], float lim
                                    Outlier* out, std::uint32_t& count) noexcept {
   using L = simd::Lanes<A>;
   alignas(16) std::int8_t digits[kBlock];
-  std::int32_t total = 0;
+  std::uint32_t over = 0;  // a bit for each value
   for (int i = 0; i < 2; ++i) {
     const auto coarse = L::round(L::mul(v[i], L::set1(1.0f / big)));
-    // limit < |v|, false for NaN.
-    const auto kept = L::select_less(L::set1(limit), L::abs(v[i]), coarse, L::zero());
+    const auto kept = L::select_less(L::abs(v[i]), L::set1(limit), L::zero(), coarse);
+    over |= L::at_least(L::abs(v[i]), L::set1(limit)) << 16 * i;
     v[i] = L::fma(kept, L::set1(-big), v[i]);
-    const auto whole = L::lrint(kept);
-    L::istore_i8(digits + 16 * i, whole);
-    total += L::ihsum(whole);
+    L::istore_i8(digits + 16 * i, L::lrint(kept));
   }
-  for (std::size_t g = 0; g < kBlock / 4; ++g) {
-    std::int32_t word;
-    __builtin_memcpy(&word, digits + 4 * g, 4);
-    // Always written, counted if it is one: whether it is cannot be predicted. There are fewer than cols/4.
-    Outlier& o = out[count];
-    __builtin_memcpy(o.digits, &word, 4);
-    o.group = static_cast<std::uint32_t>(group + g) & 0xfffff;
-    o.sum = digits[4 * g] + digits[4 * g + 1] + digits[4 * g + 2] + digits[4 * g + 3];
-    count += word != 0;
+  over |= over >> 1;
+  over |= over >> 2;
+  std::int32_t total = 0;
+  for (over &= 0x11111111; over != 0; over &= over - 1) {
+    const auto at = static_cast<std::uint32_t>(__builtin_ctz(over));
+    Outlier& o = out[count++];
+    __builtin_memcpy(o.digits, digits + at, 4);
+    o.group = (static_cast<std::uint32_t>(group) + at / 4) & 0xfffff;
+    const std::int32_t sum = digits[at] + digits[at + 1] + digits[at + 2] + digits[at + 3];
+    o.sum = sum;
+    total += sum;
   }
   return total;
 }
