@@ -296,21 +296,47 @@ TEST_CASE("quantised activations are the same on every instruction set", "[nn][p
   ContextOptions o;
   o.isa = "scalar";
   const Context scalar(o), best = make_context(1);
-  const std::size_t rows = 4, cols = 160;  // few rows are laid out alike everywhere
-  auto x = random_floats(rows * cols, 77, 5.0f);
-  std::fill(x.begin() + 32, x.begin() + 64, 0.0f);
-  for (std::size_t r = 0; r < rows; ++r) x[r * cols + 70 + 9 * r] = r % 2 ? 90.0f : -37.0f;  // outliers
-  Activations a(scalar, rows, cols, Compute::quantized), b(best, rows, cols, Compute::quantized);
-  set_activations(scalar, {x.data(), rows, cols, cols}, a);
-  set_activations(best, {x.data(), rows, cols, cols}, b);
-  CHECK(std::memcmp(a.blocks_, b.blocks_, rows * (cols / kBlock) * kRowBlockBytes) == 0);
-  for (std::size_t r = 0; r < rows; ++r) {
-    REQUIRE(a.first_[2 * r + 1] == b.first_[2 * r + 1]);
-    CHECK(a.first_[2 * r + 1] > 0);
-    CHECK(std::memcmp(a.outliers_ + r * cols / 4, b.outliers_ + r * cols / 4, a.first_[2 * r + 1] * sizeof(Outlier)) ==
-          0);
-    CHECK(a.big_[r] == b.big_[r]);
+  const std::size_t rows = 4;  // few rows are laid out alike everywhere
+  for (const std::size_t cols :
+       {32, 160, 576, 1312}) {  // 1, 5, 18 and 41 blocks: part of a vector of 16, and two segments
+    auto x = random_floats(rows * cols, 77, 5.0f);
+    if (cols > 64) std::fill(x.begin() + 32, x.begin() + 64, 0.0f);
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t at = 70 + 9 * r; at < cols; at += 290) x[r * cols + at] = r % 2 ? 90.0f : -37.0f;  // outliers
+    Activations a(scalar, rows, cols, Compute::quantized), b(best, rows, cols, Compute::quantized);
+    set_activations(scalar, {x.data(), rows, cols, cols}, a);
+    set_activations(best, {x.data(), rows, cols, cols}, b);
+    CHECK(std::memcmp(a.blocks_, b.blocks_, rows * (cols / kBlock) * kRowBlockBytes) == 0);
+    const std::size_t n = segments(cols) + 1;
+    CHECK(std::memcmp(a.first_, b.first_, rows * n * sizeof *a.first_) == 0);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::uint32_t listed = a.first_[r * n + n - 1];
+      CHECK((cols == 32 || listed > 0));
+      CHECK(std::memcmp(a.outliers_ + r * cols / 4, b.outliers_ + r * cols / 4, listed * sizeof(Outlier)) == 0);
+      CHECK(a.big_[r] == b.big_[r]);
+    }
   }
+}
+
+TEST_CASE("rotary embedding turns each pair by its angle", "[nn][per_isa]") {
+  const Context ctx = make_context(1);
+  for (const std::size_t n_rot : {2, 20, 32, 64, 128})
+    for (const bool halves : {false, true}) {
+      const std::size_t heads = 3, hd = n_rot + 6, n = n_rot / 2;
+      const auto x = random_floats(heads * hd, 5), angle = random_floats(n, 6, 3.0f);
+      std::vector<float> cos(n), sin(n), y = x;
+      for (std::size_t i = 0; i < n; ++i) cos[i] = std::cos(angle[i]), sin[i] = std::sin(angle[i]);
+      ctx.kernels().rope(y.data(), heads, hd, n_rot, cos.data(), sin.data(), halves);
+      for (std::size_t h = 0; h < heads; ++h) {
+        const float *in = x.data() + h * hd, *out = y.data() + h * hd;
+        for (std::size_t i = 0; i < n; ++i) {
+          const std::size_t a = halves ? i : 2 * i, b = halves ? i + n : 2 * i + 1;
+          REQUIRE(out[a] == Approx(in[a] * cos[i] - in[b] * sin[i]).margin(1e-6));
+          REQUIRE(out[b] == Approx(in[a] * sin[i] + in[b] * cos[i]).margin(1e-6));
+        }
+        for (std::size_t i = n_rot; i < hd; ++i) REQUIRE(out[i] == in[i]);
+      }
+    }
 }
 
 TEST_CASE("norms and activations follow their formulas", "[nn][per_isa]") {

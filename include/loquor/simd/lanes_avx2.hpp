@@ -40,6 +40,27 @@ struct Lanes<arch::Avx2> {
     _mm256_maskstore_ps(p, mask(n, 0), v.a);
     _mm256_maskstore_ps(p + 8, mask(n, 8), v.b);
   }
+  // n <= 16 pairs: their first members, their second members.
+  static void load_pairs(const float* p, std::size_t n, F& x, F& y) noexcept {
+    const F low = load_n(p, 2 * n), high = n > 8 ? load_n(p + 16, 2 * n - 16) : zero();
+    const auto split = [](F v, __m256& even, __m256& odd) noexcept {
+      const auto in_order = [](__m256 z) noexcept {
+        return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(z), 0xd8));
+      };
+      even = in_order(_mm256_shuffle_ps(v.a, v.b, 0x88));
+      odd = in_order(_mm256_shuffle_ps(v.a, v.b, 0xdd));
+    };
+    split(low, x.a, y.a);
+    split(high, x.b, y.b);
+  }
+  static void store_pairs(float* p, std::size_t n, F x, F y) noexcept {
+    const auto join = [](__m256 even, __m256 odd) noexcept -> F {
+      const __m256 low = _mm256_unpacklo_ps(even, odd), high = _mm256_unpackhi_ps(even, odd);
+      return {_mm256_permute2f128_ps(low, high, 0x20), _mm256_permute2f128_ps(low, high, 0x31)};
+    };
+    store_n(p, join(x.a, y.a), 2 * n);
+    if (n > 8) store_n(p + 16, join(x.b, y.b), 2 * n - 16);
+  }
   static __m128i load128(const void* p) noexcept { return _mm_loadu_si128(static_cast<const __m128i*>(p)); }
   static F from_f16(const std::uint16_t* p) noexcept {
     return {_mm256_cvtph_ps(load128(p)), _mm256_cvtph_ps(load128(p + 8))};

@@ -25,6 +25,18 @@ struct Lanes512 {
   static __mmask16 mask(std::size_t n) noexcept { return static_cast<__mmask16>(n >= 16 ? 0xffffu : (1u << n) - 1u); }
   static F load_n(const float* p, std::size_t n) noexcept { return _mm512_maskz_loadu_ps(mask(n), p); }
   static void store_n(float* p, F v, std::size_t n) noexcept { _mm512_mask_storeu_ps(p, mask(n), v); }
+  // n <= 16 pairs: their first members, their second members.
+  static void load_pairs(const float* p, std::size_t n, F& x, F& y) noexcept {
+    const F low = load_n(p, 2 * n), high = n > 8 ? load_n(p + 16, 2 * n - 16) : zero();
+    const I even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    x = _mm512_permutex2var_ps(low, even, high);
+    y = _mm512_permutex2var_ps(low, _mm512_add_epi32(even, _mm512_set1_epi32(1)), high);
+  }
+  static void store_pairs(float* p, std::size_t n, F x, F y) noexcept {
+    const I first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    store_n(p, _mm512_permutex2var_ps(x, first, y), 2 * n);
+    if (n > 8) store_n(p + 16, _mm512_permutex2var_ps(x, _mm512_add_epi32(first, _mm512_set1_epi32(8)), y), 2 * n - 16);
+  }
   static __m256i load256(const void* p) noexcept { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
   static F from_f16(const std::uint16_t* p) noexcept { return _mm512_cvtph_ps(load256(p)); }
   static F from_bf16(const std::uint16_t* p) noexcept {

@@ -52,6 +52,17 @@ struct Lanes<arch::Scalar> {
   static void store_n(float* p, const F& a, std::size_t n) noexcept {
     for (std::size_t i = 0; i < n && i < 16; ++i) p[i] = a.v[i];
   }
+  // n <= 16 pairs: their first members, their second members.
+  static void load_pairs(const float* p, std::size_t n, F& x, F& y) noexcept {
+    x = map([&](int i) { return static_cast<std::size_t>(i) < n ? p[2 * i] : 0.0f; });
+    y = map([&](int i) { return static_cast<std::size_t>(i) < n ? p[2 * i + 1] : 0.0f; });
+  }
+  static void store_pairs(float* p, std::size_t n, const F& x, const F& y) noexcept {
+    for (std::size_t i = 0; i < n && i < 16; ++i) {
+      p[2 * i] = x.v[i];
+      p[2 * i + 1] = y.v[i];
+    }
+  }
   static F from_f16(const std::uint16_t* p) noexcept {
     return map([&](int i) { return to_float(f16{p[i]}); });
   }
