@@ -86,15 +86,13 @@ inline float mean_square(const float* x, std::size_t n) noexcept {
 template <class A>
 inline float outlier_limit(const float* x, std::size_t cols) noexcept {
   using L = simd::Lanes<A>;
-  typename L::F sum[2] = {L::zero(), L::zero()}, top[2] = {L::zero(), L::zero()};
-  for (std::size_t i = 0; i < cols; i += 32)
-    for (int j = 0; j < 2; ++j) {
-      const auto v = L::abs(L::load(x + i + 16 * static_cast<std::size_t>(j)));
-      sum[j] = L::add(sum[j], v);
-      top[j] = L::max(top[j], v);
-    }
-  const float limit = kOutlier * (L::hsum(L::add(sum[0], sum[1])) / static_cast<float>(cols));
-  const float smallest = L::hmax(L::max(top[0], top[1])) / 127.0f;
+  auto sum = L::zero(), top = L::zero();
+  for (std::size_t i = 0; i < cols; i += 16) {
+    const auto v = L::abs(L::load(x + i));
+    sum = L::add(sum, v);
+    top = L::max(top, v);
+  }
+  const float limit = kOutlier * (L::hsum(sum) / static_cast<float>(cols)), smallest = L::hmax(top) / 127.0f;
   if (limit < 1e-30f) return 1e30f;
   return limit > smallest ? limit : smallest;
 }
