@@ -143,7 +143,7 @@ void Encoder::Pass::Impl::attend(const EncoderLayer& layer) {
     kv_store(ctx, layout, 0, const_cast<std::byte* const*>(items[i].pages), 0, cview(k, batch[i].rows, width, stride),
              cview(k + width, batch[i].rows, width, stride));
   }
-  attention(ctx, layout, 0, items, spec.n_head, 1.0f / std::sqrt(static_cast<float>(spec.head_dim)), {});
+  attention(ctx, layout, 0, items, spec.n_head, {.scale = 1.0f / std::sqrt(static_cast<float>(spec.head_dim))}, {});
   set_activations(ctx, cview(attn, rows(), width, width), act);
   run_linear(layer.o, view(x, rows(), width), Store::add);
   norm(layer.attn_norm);

@@ -332,7 +332,7 @@ void Decoder::Pass::Impl::make_items(bool only_wanted) {
 }
 
 void Decoder::Pass::Impl::run_attend() {
-  attention(ctx, layout, layer, items, spec.n_head, spec.attention_scale, scratch);
+  attention(ctx, layout, layer, items, spec.n_head, {.scale = spec.attention_scale}, scratch);
   set_activations(ctx, cview(attn, n_hidden, q_cols(), q_cols()), act);
   run_linear(weights.layers[layer].o, view(hidden, n_hidden, spec.d_model, spec.d_model), Store::add,
              &weights.layers[layer].gate_up);

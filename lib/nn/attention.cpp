@@ -16,12 +16,18 @@ constexpr std::size_t kMaxSplit = 64;      // single-token items x KV heads that
 struct Geometry {
   const KvLayout& layout;
   std::size_t layer, group;  // query heads per KV head
-  float scale;
+  const AttentionRule& rule;
+
+  // The first key that a row at `pos` sees.
+  std::size_t begin(std::size_t pos) const noexcept {
+    return rule.window && pos >= rule.window ? pos + 1 - rule.window : 0;
+  }
 
   AttentionArgs args(const AttentionItem& item, std::size_t kv_head) const noexcept {
     const std::size_t head = layout.bytes_per_head();
-    return {layout.type, layout.head_dim, head / 2, item.pages, layer * layout.bytes_per_layer() + kv_head * head,
-            scale,       nullptr,         nullptr,  0};
+    return {layout.type,  layout.head_dim, head / 2, item.pages, layer * layout.bytes_per_layer() + kv_head * head,
+            rule.scale,   nullptr,         nullptr,  0,          nullptr,
+            rule.soft_cap};
   }
 };
 
@@ -36,7 +42,7 @@ void attend_block(const KernelTable& k, const Geometry& g, const AttentionItem& 
   alignas(64) float o[kMaxGroupRows * kMaxHeadDim / 4];
   float m[kMaxGroupRows], l[kMaxGroupRows];
   const float* q[kMaxGroupRows];
-  std::size_t last[kMaxGroupRows];
+  std::size_t last[kMaxGroupRows], begins[kMaxGroupRows];
   const std::size_t most =
       sizeof o / sizeof(float) / hd < kMaxGroupRows ? sizeof o / sizeof(float) / hd : kMaxGroupRows;
   const std::size_t total = (end - begin) * g.group;
@@ -44,17 +50,20 @@ void attend_block(const KernelTable& k, const Geometry& g, const AttentionItem& 
     const std::size_t rows = total - first < most ? total - first : most;
     const auto token = [&](std::size_t r) { return begin + (first + r) / g.group; };
     const auto column = [&](std::size_t r) { return (kv_head * g.group + (first + r) % g.group) * hd; };
-    std::size_t reach = 0;
+    std::size_t reach = 0, start = static_cast<std::size_t>(-1);
     for (std::size_t r = 0; r < rows; ++r) {
       q[r] = item.q.row(token(r)) + column(r);
       last[r] = item.keys ? item.keys - 1 : item.first_pos + token(r);
       reach = last[r] > reach ? last[r] : reach;
+      begins[r] = g.begin(last[r]);
+      start = begins[r] < start ? begins[r] : start;
     }
     AttentionArgs args = g.args(item, kv_head);
     args.q = q;
     args.last = last;
     args.rows = rows;
-    k.attend(args, 0, reach / kAttentionChunk + 1, {m, l, o});
+    if (g.rule.window) args.begin = begins;
+    k.attend(args, start / kAttentionChunk, reach / kAttentionChunk + 1, {m, l, o});
     for (std::size_t r = 0; r < rows; ++r) finish_row(hd, o + r * hd, l[r], item.out.row(token(r)) + column(r));
   }
 }
@@ -70,16 +79,18 @@ void attend_partial(const KernelTable& k, const Geometry& g, const AttentionItem
   alignas(64) float o[16 * kMaxHeadDim];
   float m[16], l[16];
   const float* q[16];
-  std::size_t lasts[16];
+  std::size_t lasts[16], begins[16];
   for (std::size_t first = 0; first < g.group; first += 16) {
     const std::size_t rows = g.group - first < 16 ? g.group - first : 16;
     for (std::size_t r = 0; r < rows; ++r) {
       q[r] = item.q.row(0) + (kv_head * g.group + first + r) * hd;
       lasts[r] = last;
+      begins[r] = g.begin(last);
     }
     args.q = q;
     args.last = lasts;
     args.rows = rows;
+    if (g.rule.window) args.begin = begins;
     k.attend(args, chunk, chunk + 1, {m, l, o});
     for (std::size_t r = 0; r < rows; ++r) {
       float* out = partials + ((kv_head * g.group + first + r) * chunks + chunk) * step;
@@ -90,24 +101,25 @@ void attend_partial(const KernelTable& k, const Geometry& g, const AttentionItem
   }
 }
 
-void merge_partials(const KernelTable& k, std::size_t hd, std::size_t chunks, const float* partials,
+void merge_partials(const KernelTable& k, std::size_t hd, std::size_t first, std::size_t chunks, const float* partials,
                     float* out) noexcept {
   const std::size_t step = partial_floats(hd);
   alignas(64) float o[kMaxHeadDim];
   float m = 0, l = 0;
-  for (std::size_t c = 0; c < chunks; ++c)
-    k.attention_merge(hd, c == 0, partials[c * step], partials[c * step + 1], partials + c * step + 2, &m, &l, o);
+  for (std::size_t c = first; c < chunks; ++c)
+    k.attention_merge(hd, c == first, partials[c * step], partials[c * step + 1], partials + c * step + 2, &m, &l, o);
   finish_row(hd, o, l, out);
 }
 
 void attend_split(const Context& ctx, const Geometry& g, const AttentionItem& item, float* partials) {
   const KernelTable& k = ctx.kernels();
   const std::size_t chunks = item.first_pos / kAttentionChunk + 1, hd = g.layout.head_dim, kv = g.layout.n_kv_head;
-  ctx.pool().parallel_for(kv * chunks, 1, [&](std::size_t begin, std::size_t end, unsigned) {
-    for (std::size_t i = begin; i < end; ++i) attend_partial(k, g, item, i / chunks, i % chunks, chunks, partials);
+  const std::size_t first = g.begin(item.first_pos) / kAttentionChunk, seen = chunks - first;
+  ctx.pool().parallel_for(kv * seen, 1, [&](std::size_t begin, std::size_t end, unsigned) {
+    for (std::size_t i = begin; i < end; ++i) attend_partial(k, g, item, i / seen, first + i % seen, chunks, partials);
   });
   for (std::size_t h = 0; h < kv * g.group; ++h)
-    merge_partials(k, hd, chunks, partials + h * chunks * partial_floats(hd), item.out.row(0) + h * hd);
+    merge_partials(k, hd, first, chunks, partials + h * chunks * partial_floats(hd), item.out.row(0) + h * hd);
 }
 
 }  // namespace
@@ -118,10 +130,10 @@ std::size_t attention_scratch_bytes(const Context&, const KvLayout& layout, std:
 }
 
 void attention(const Context& ctx, const KvLayout& layout, std::size_t layer, std::span<const AttentionItem> items,
-               std::size_t n_head, float scale, std::span<std::byte> scratch) {
+               std::size_t n_head, const AttentionRule& rule, std::span<std::byte> scratch) {
   LQ_CHECK(layout.head_dim <= kMaxHeadDim && layout.head_dim > 0 && n_head % layout.n_kv_head == 0, Code::internal,
            "attention: ", n_head, " heads of ", layout.head_dim, " over ", layout.n_kv_head, " KV heads");
-  const Geometry g{layout, layer, n_head / layout.n_kv_head, scale};
+  const Geometry g{layout, layer, n_head / layout.n_kv_head, rule};
   const std::size_t kv = layout.n_kv_head;
   if (items.size() == 1 && items[0].q.rows == 1 && items[0].keys == 0 && items[0].first_pos >= kAttentionChunk &&
       ctx.pool().size() > 1 && kv <= kMaxSplit &&

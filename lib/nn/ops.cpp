@@ -145,8 +145,9 @@ void swiglu(const Context& ctx, TensorView<const float> gate, TensorView<const f
 
 void gelu(const Context& ctx, TensorView<const float> x, bool tanh_approximation, TensorView<float> y) {
   const KernelTable& k = ctx.kernels();
-  for_rows(ctx, x.rows,
-           [&](std::size_t r) { (tanh_approximation ? k.gelu_tanh : k.gelu_erf)(x.row(r), x.cols, y.row(r)); });
+  for_rows(ctx, x.rows, [&](std::size_t r) {
+    k.activation(tanh_approximation ? Activation::gelu_tanh : Activation::gelu, x.row(r), x.cols, y.row(r));
+  });
 }
 
 void matmul_panels(const Context& ctx, const PackedMatrix& w, const Activations& a, TensorView<float> y,

@@ -400,20 +400,25 @@ struct AttentionSetup {
     const std::size_t w = n_head * layout.head_dim;
     std::vector<float> out(n * w);
     const AttentionItem item{{q.data() + first * w, n, w, w}, {out.data(), n, w, w}, first, raw.data()};
-    attention(ctx, layout, 1, {&item, 1}, n_head, 0.125f, scratch);
+    attention(ctx, layout, 1, {&item, 1}, n_head, rule, scratch);
     return out;
   }
+  AttentionRule rule{.scale = 0.125f};
+
   double naive(std::size_t t, std::size_t head, std::size_t dim) const {
     const std::size_t hd = layout.head_dim, kv = head / (n_head / layout.n_kv_head), w = layout.n_kv_head * hd;
     std::vector<double> s(t + 1);
     double top = -1e30, sum = 0, out = 0;
-    for (std::size_t j = 0; j <= t; ++j) {
+    const std::size_t first = rule.window && t >= rule.window ? t + 1 - rule.window : 0;
+    for (std::size_t j = first; j <= t; ++j) {
       double dot = 0;
       for (std::size_t i = 0; i < hd; ++i)
         dot += static_cast<double>(q[t * n_head * hd + head * hd + i]) * k[j * w + kv * hd + i];
-      top = std::max(top, s[j] = dot * 0.125);
+      s[j] = dot * 0.125;
+      if (rule.soft_cap > 0) s[j] = rule.soft_cap * std::tanh(s[j] / rule.soft_cap);
+      top = std::max(top, s[j]);
     }
-    for (std::size_t j = 0; j <= t; ++j) {
+    for (std::size_t j = first; j <= t; ++j) {
       const double p = std::exp(s[j] - top);
       sum += p;
       out += p * v[j * w + kv * hd + dim];
@@ -440,6 +445,26 @@ TEST_CASE("attention agrees with fp64 for every cache type, head size and groupi
             for (std::size_t d : {std::size_t{0}, hd - 1})
               CHECK(std::abs(out[(t * a.n_head + h) * hd + d] - a.naive(t, h, d)) < tolerance);
       }
+}
+
+TEST_CASE("attention keeps to its window and cap", "[nn][per_isa]") {
+  const Context ctx = make_context(2);
+  for (const std::size_t window : {1, 16, 100, 130, 1000})
+    for (const float cap : {0.0f, 0.5f}) {
+      INFO("window " << window << " cap " << cap);
+      AttentionSetup a(ctx, DType::F32, 2, 3, 64, 300);
+      a.rule.window = window;
+      a.rule.soft_cap = cap;
+      a.store(ctx, 0, 300);
+      const auto out = a.run(ctx, 0, 300);
+      for (std::size_t t : {0, 1, 15, 16, 99, 127, 128, 129, 200, 299})
+        for (std::size_t h = 0; h < a.n_head; h += 5)
+          CHECK(std::abs(out[(t * a.n_head + h) * 64 + 7] - a.naive(t, h, 7)) < 2e-6);
+      for (std::size_t t : {0, 50, 127, 128, 299}) {
+        const auto one = a.run(ctx, t, 1);  // by chunks, on several threads
+        REQUIRE(std::memcmp(one.data(), out.data() + t * a.n_head * 64, one.size() * sizeof(float)) == 0);
+      }
+    }
 }
 
 TEST_CASE("attention gives the same bits token by token, in chunks and whole, on any number of threads",

@@ -9,7 +9,8 @@
 // absolute positions. In a chunk: scores by fma over dimensions in order; m = max, p = exp(s - m), l = sum p in 16
 // partial sums; output
 // += p v by fma over keys in order. Chunks are merged in ascending order (online softmax). Masked keys have p = 0
-// exactly and change nothing, so a row does not depend on how far the rows beside it look.
+// exactly and change nothing, so a row does not depend on how far the rows beside it look. With a window a row begins
+// at the chunk of the first key it sees. With a soft cap c, scores are c tanh(s / c).
 #pragma once
 
 #include "loquor/nn/kv_layout.hpp"
@@ -35,6 +36,8 @@ struct AttentionArgs {
   const float* const* q;    // `rows` query vectors
   const std::size_t* last;  // (rows) last position each may see
   std::size_t rows;
+  const std::size_t* begin = nullptr;  // (rows) first position each may see; nullptr: 0
+  float soft_cap = 0;                  // 0: none
 };
 
 namespace kernels {
@@ -218,9 +221,19 @@ inline void value_tile(const std::byte* values, std::size_t first, std::size_t k
       L::store(o + static_cast<std::size_t>(r) * kMaxHeadDim + dim + 16 * static_cast<std::size_t>(v), acc[r][v]);
 }
 
-// Turns a row of scores into weights in place; keys after `visible` get 0. Returns m and l.
+// c tanh(x / c), n values; in place allowed. Gemma team 2024.
 template <class A>
-inline void softmax_row(float* s, std::size_t padded, std::size_t visible, float scale, float* m, float* l) noexcept {
+void soft_cap(const float* x, std::size_t n, float cap, float* y) noexcept {
+  using L = simd::Lanes<A>;
+  const auto inverse = L::set1(1.0f / cap), c = L::set1(cap);
+  for (std::size_t i = 0; i < n; i += 16)
+    L::store_n(y + i, L::mul(simd::tanh<A>(L::mul(L::load_n(x + i, n - i), inverse)), c), n - i);
+}
+
+// Turns a row of scores into weights in place; keys before `first` and after `visible` get 0. Returns m and l.
+template <class A>
+inline void softmax_row(float* s, std::size_t padded, std::size_t first, std::size_t visible, float scale, float* m,
+                        float* l) noexcept {
   using L = simd::Lanes<A>;
   const auto factor = L::set1(scale);
   const auto hidden = L::set1(-__builtin_inff());
@@ -231,6 +244,12 @@ inline void softmax_row(float* s, std::size_t padded, std::size_t visible, float
       float t[16];
       L::store(t, v);
       for (std::size_t j = visible > i ? visible - i : 0; j < 16; ++j) t[j] = -__builtin_inff();
+      v = L::load(t);
+    }
+    if (i < first) {
+      float t[16];
+      L::store(t, v);
+      for (std::size_t j = 0; j < 16 && i + j < first; ++j) t[j] = -__builtin_inff();
       v = L::load(t);
     }
     L::store(s + i, v);
@@ -292,11 +311,19 @@ inline void attend_chunk(const AttentionArgs& a, std::size_t begin, std::size_t 
   scores<A, kType, R>(a, begin, begin + padded, s);
   for (int r = 0; r < R; ++r) {
     const std::size_t visible = a.last[r] + 1 > begin ? a.last[r] + 1 - begin : 0;
-    if (visible == 0) {
+    const std::size_t first = a.begin && a.begin[r] > begin ? a.begin[r] - begin : 0;
+    if (visible <= first) {
       for (std::size_t i = 0; i < padded; ++i) s[static_cast<std::size_t>(r) * kAttentionChunk + i] = 0.0f;
       continue;
     }
-    softmax_row<A>(s + static_cast<std::size_t>(r) * kAttentionChunk, padded, visible, a.scale, m + r, l + r);
+    float* row = s + static_cast<std::size_t>(r) * kAttentionChunk;
+    float scale = a.scale;
+    if (a.soft_cap > 0) {
+      for (std::size_t i = 0; i < padded; ++i) row[i] *= scale;
+      soft_cap<A>(row, padded, a.soft_cap, row);
+      scale = 1.0f;
+    }
+    softmax_row<A>(row, padded, first, visible, scale, m + r, l + r);
   }
   weighted_values<A, kType, R>(a, begin, end, s, o);
 }
@@ -323,6 +350,12 @@ void attention_merge(std::size_t hd, bool first, float m, float l, const float* 
   }
 }
 
+// The chunk where row r begins, if the first of all is `chunk_begin`.
+inline std::size_t first_chunk(const AttentionArgs& a, int r, std::size_t chunk_begin) noexcept {
+  const std::size_t own = a.begin[r] / kAttentionChunk;
+  return own > chunk_begin ? own : chunk_begin;
+}
+
 // R rows over the chunks [chunk_begin, chunk_end); rows that see nothing of a chunk skip it.
 template <class A, DType kType, int R>
 inline void attend_rows(const AttentionArgs& a, std::size_t chunk_begin, std::size_t chunk_end,
@@ -337,9 +370,10 @@ inline void attend_rows(const AttentionArgs& a, std::size_t chunk_begin, std::si
     __builtin_memset(o, 0, sizeof o);
     attend_chunk<A, kType, R>(a, begin, end, m, l, o);
     for (int r = 0; r < R; ++r)
-      if (a.last[r] >= begin)
-        attention_merge<A>(a.head_dim, c == chunk_begin, m[r], l[r], o + static_cast<std::size_t>(r) * kMaxHeadDim,
-                           state.m + r, state.l + r, state.o + static_cast<std::size_t>(r) * a.head_dim);
+      if (a.last[r] >= begin && (!a.begin || a.begin[r] < begin + kAttentionChunk))
+        attention_merge<A>(a.head_dim, a.begin ? c == first_chunk(a, r, chunk_begin) : c == chunk_begin, m[r], l[r],
+                           o + static_cast<std::size_t>(r) * kMaxHeadDim, state.m + r, state.l + r,
+                           state.o + static_cast<std::size_t>(r) * a.head_dim);
   }
 }
 
@@ -351,6 +385,7 @@ inline void attend_type(const AttentionArgs& a, std::size_t chunk_begin, std::si
     AttentionArgs part = a;
     part.q += r;
     part.last += r;
+    if (part.begin) part.begin += r;
     const AttentionState at{state.m + r, state.l + r, state.o + r * a.head_dim};
     const std::size_t n = a.rows - r < kRows ? a.rows - r : kRows;
     if (n >= 6) {

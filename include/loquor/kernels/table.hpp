@@ -3,7 +3,6 @@
 
 #include "loquor/kernels/attention.hpp"
 #include "loquor/kernels/elementwise.hpp"
-#include "loquor/kernels/gelu.hpp"
 #include "loquor/kernels/gemm.hpp"
 #include "loquor/kernels/matmul.hpp"
 #include "loquor/kernels/norm_grad.hpp"

@@ -98,10 +98,16 @@ struct AttentionItem {
   const std::byte* const* pages = nullptr;
   std::size_t keys = 0;
 };
+// What is the same for all rows of a layer.
+struct AttentionRule {
+  float scale = 1;
+  float soft_cap = 0;      // scores become cap * tanh(score / cap); 0: they stay
+  std::size_t window = 0;  // a row sees the last `window` keys, its own included; 0: all before it
+};
 // softmax(scale * q k^T) v with grouped-query attention: query head h uses KV head h / (H / n_kv_head). Online softmax
 // in fixed key tiles (Milakov & Gimelshein 2018); `scratch` holds attention_scratch_bytes() bytes.
 void attention(const Context& ctx, const KvLayout& layout, std::size_t layer, std::span<const AttentionItem> items,
-               std::size_t n_head, float scale, std::span<std::byte> scratch);
+               std::size_t n_head, const AttentionRule& rule, std::span<std::byte> scratch);
 std::size_t attention_scratch_bytes(const Context& ctx, const KvLayout& layout, std::size_t n_head,
                                     std::size_t max_rows, std::size_t max_context) noexcept;
 
