@@ -202,8 +202,9 @@ std::uint64_t workspace_bytes(const DecoderSpec& s, std::size_t rows, std::size_
   const std::size_t q = s.n_head * s.head_dim, kv = s.n_kv_head * s.head_dim;
   const std::size_t floats = rows * (s.d_model + q + 2 * kv + q + 2 * s.d_ff + s.rope_dim) +
                              logits * (s.d_model + s.n_vocab + s.n_vocab / kernels::kLogitBlock + 1);
+  const std::size_t mixture = s.n_expert ? rows * (3 * s.d_model + s.n_expert) : rows * s.d_model;  // at most
   const std::size_t partials = s.n_head * (n_ctx / 128 + 1) * (s.head_dim + 2);
-  return 4 * (floats + partials) + Activations::bytes_needed(rows, std::max({s.d_model, q, s.d_ff}));
+  return 4 * (floats + mixture + partials) + Activations::bytes_needed(rows, std::max({s.d_model, q, s.d_ff}));
 }
 
 }  // namespace

@@ -18,10 +18,6 @@ constexpr const EncoderFamily* kFamilies[] = {
 #undef LQ_ENCODER
 };
 
-struct NormPlan {
-  const GgufTensor *weight = nullptr, *bias = nullptr;
-};
-
 struct EncoderLayerPlan {
   LinearPlan qkv, o, up, down;
   NormPlan attn_norm, ffn_norm;
@@ -34,10 +30,6 @@ struct EncoderPlan {
   std::vector<EncoderLayerPlan> layers;
   PlanTotals totals;
 };
-
-NormPlan plan_norm(Planner& planner, const std::string& name, std::size_t n) {
-  return {planner.vector(name + ".weight", n), planner.vector(name + ".bias", n)};
-}
 
 EncoderPlan make_plan(const GgufFile& file, Compute compute) {
   const Metadata meta(file);
@@ -56,7 +48,7 @@ EncoderPlan make_plan(const GgufFile& file, Compute compute) {
     plan.types = planner.table(std::string(n.types), s.n_types, s.d_model);
   }
   plan.positions = planner.table(std::string(n.positions), s.n_ctx, s.d_model);
-  plan.embedding_norm = plan_norm(planner, std::string(n.embedding_norm), s.d_model);
+  plan.embedding_norm = planner.norm(std::string(n.embedding_norm), s.d_model, true);
   for (std::size_t i = 0; i < s.n_layer; ++i) {
     const std::string prefix = str("blk.", i, ".");
     EncoderLayerPlan layer;
@@ -64,8 +56,8 @@ EncoderPlan make_plan(const GgufFile& file, Compute compute) {
     layer.o = planner.linear(prefix, {n.o}, {s.d_model}, s.d_model, false);
     layer.up = planner.linear(prefix, {n.up}, {s.d_ff}, s.d_model, false);
     layer.down = planner.linear(prefix, {n.down}, {s.d_model}, s.d_ff, false);
-    layer.attn_norm = plan_norm(planner, prefix + std::string(n.attn_norm), s.d_model);
-    layer.ffn_norm = plan_norm(planner, prefix + std::string(n.ffn_norm), s.d_model);
+    layer.attn_norm = planner.norm(prefix + std::string(n.attn_norm), s.d_model, true);
+    layer.ffn_norm = planner.norm(prefix + std::string(n.ffn_norm), s.d_model, true);
     plan.layers.push_back(std::move(layer));
   }
   return plan;
@@ -75,10 +67,6 @@ void hash_spec(const EncoderSpec& s, Hash& hash) {
   hash.add(s.arch);
   for (const std::size_t v : {s.n_vocab, s.n_layer, s.d_model, s.n_head, s.d_ff, s.n_ctx, s.n_types}) hash.add(v);
   hash.add(std::bit_cast<std::uint32_t>(s.norm_eps));
-}
-
-NormWeights load_norm(WeightLoader& loader, const NormPlan& plan) {
-  return {loader.vector(*plan.weight), loader.vector(*plan.bias)};
 }
 
 bool all_plain(const EncoderPlan& plan) {
@@ -118,7 +106,7 @@ std::shared_ptr<const Encoder> Encoder::load(std::shared_ptr<const Context> ctx,
     impl->embedding = loader.matrix(*plan.embedding);
     impl->types = loader.optional_vector(plan.types);
     impl->positions = loader.vector(*plan.positions);
-    impl->embedding_norm = load_norm(loader, plan.embedding_norm);
+    impl->embedding_norm = loader.norm(plan.embedding_norm);
     impl->layers.reserve(plan.layers.size());
     for (const EncoderLayerPlan& p : plan.layers) {
       EncoderLayer& layer = impl->layers.emplace_back();
@@ -126,8 +114,8 @@ std::shared_ptr<const Encoder> Encoder::load(std::shared_ptr<const Context> ctx,
       layer.o = loader.linear(p.o);
       layer.up = loader.linear(p.up);
       layer.down = loader.linear(p.down);
-      layer.attn_norm = load_norm(loader, p.attn_norm);
-      layer.ffn_norm = load_norm(loader, p.ffn_norm);
+      layer.attn_norm = loader.norm(p.attn_norm);
+      layer.ffn_norm = loader.norm(p.ffn_norm);
     }
     loader.run(beside);
     impl->fingerprint = loader.fingerprint();

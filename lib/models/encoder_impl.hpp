@@ -6,10 +6,6 @@
 
 namespace lq {
 
-struct NormWeights {
-  const float *weight = nullptr, *bias = nullptr;  // (C)
-};
-
 struct EncoderLayer {
   Linear qkv, o, up, down;
   NormWeights attn_norm, ffn_norm;

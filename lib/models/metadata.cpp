@@ -70,17 +70,37 @@ std::size_t Metadata::vocab_size(std::string_view embedding) const {
   return rows;
 }
 
-double Metadata::rope_divisor() const {
+std::optional<bool> Metadata::flag(std::string_view name) const {
+  const GgufValue* v = file_.find(key(name));
+  if (!v) return std::nullopt;
+  const auto b = v->as_bool();
+  LQ_CHECK(b, Code::bad_file, "'", file_.name(), "': key '", key(name), "' is of type ", gguf_type_name(v->type()),
+           ", expected a boolean");
+  return b;
+}
+
+RopeSpec Metadata::rope() const {
+  RopeSpec r;
+  r.base = static_cast<float>(number("rope.freq_base", 1.0, 1e12, 10000.0));
   const std::string kind = text("rope.scaling.type").value_or("linear");
-  if (kind == "none") return 1.0;
-  LQ_CHECK(kind == "linear", Code::unsupported, "'", file_.name(), "': key '", key("rope.scaling.type"), "' is '",
-           kind.substr(0, 64), "', known are none, linear");
+  if (kind == "none") return r;
+  LQ_CHECK(kind == "linear" || kind == "yarn" || kind == "longrope", Code::unsupported, "'", file_.name(), "': key '",
+           key("rope.scaling.type"), "' is '", kind.substr(0, 64), "', known are none, linear, yarn, longrope");
   const double before = number("rope.scale_linear", 0.0, kMaxRopeFactor, 1.0);  // the key of files up to 2023
   const double factor = number("rope.scaling.factor", 0.0, kMaxRopeFactor, before);
-  if (factor == 0) return 1.0;  // what some writers put for "no scaling"
+  if (factor == 0 && kind == "linear") return r;  // what some writers put for "no scaling"
   LQ_CHECK(factor >= kMinRopeFactor, Code::bad_file, "'", file_.name(), "': the rope scaling factor is ", factor,
            ", expected 0 or ", kMinRopeFactor, " to ", kMaxRopeFactor);
-  return factor;
+  r.factor = static_cast<float>(factor);
+  r.scaling = kind == "linear" ? RopeScaling::linear : kind == "yarn" ? RopeScaling::yarn : RopeScaling::longrope;
+  if (r.scaling == RopeScaling::linear) return r;
+  r.original = count("rope.scaling.original_context_length", 1, std::size_t{1} << 31);
+  r.fast = static_cast<float>(number("rope.scaling.yarn_beta_fast", 1e-3, 1e6, 32.0));
+  r.slow = static_cast<float>(number("rope.scaling.yarn_beta_slow", 1e-3, 1e6, 1.0));
+  // In yarn's files the factor is over and above the usual one.
+  const double usual = r.scaling == RopeScaling::yarn && factor > 1 ? 1.0 + 0.1 * std::log(factor) : 1.0;
+  r.attention_factor = static_cast<float>(usual * number("rope.scaling.attn_factor", 0.0, 1e3, 1.0));
+  return r;
 }
 
 }  // namespace lq

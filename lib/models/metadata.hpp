@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "loquor/formats/gguf.hpp"
+#include "loquor/models/decoder.hpp"
 
 namespace lq {
 
@@ -25,9 +26,10 @@ class Metadata {
 
   // Rows of the embedding, checked against "<arch>.vocab_size" and the tokenizer's list if they are there.
   std::size_t vocab_size(std::string_view embedding) const;
-  // By how much positions are divided: "<arch>.rope.scaling.type" and ".factor"; a factor without a type is linear.
-  // Throws Error{unsupported} for other kinds (yarn, longrope, ...), naming the kind.
-  double rope_divisor() const;
+  std::optional<bool> flag(std::string_view name) const;
+  // "<arch>.rope.*": base and scaling. A factor without a type is linear. Throws Error{unsupported} for kinds not
+  // known, naming the kind.
+  RopeSpec rope() const;
 
  private:
   std::string key(std::string_view name) const;

@@ -1,19 +1,12 @@
 // One forward computation: embed, then per layer {norm, QKV, RoPE, cache} {attention, output projection} {norm,
 // gate/up} {SwiGLU, down}, then the head in slices, or what is wanted of it. Each brace is one unit of advance().
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <cmath>
 #include <cstring>
-#include <optional>
 
-#include "cost_table.hpp"
-#include "decoder_impl.hpp"
-#include "head_rows.hpp"
 #include "loquor/core/fp_environment.hpp"
 #include "loquor/core/status.hpp"
-#include "loquor/kernels/table.hpp"
-#include "loquor/models/score_head.hpp"
+#include "pass_impl.hpp"
 #include "pass_input.hpp"
 
 namespace lq {
@@ -26,84 +19,6 @@ constexpr std::size_t kMinSlicePanels = 64;  // below this the hand-off to the t
 constexpr std::size_t kBlockPanels = kernels::kLogitBlock / 16;
 
 }  // namespace
-
-struct Decoder::Pass::Impl {
-  struct Segment {
-    KvSequence* seq;
-    std::size_t first_row, rows, first_pos;
-    LogitsFor logits;
-    std::size_t logit_rows() const noexcept { return logits == LogitsFor::all ? rows : logits == LogitsFor::last; }
-  };
-
-  std::shared_ptr<const Decoder> model;
-  const Context& ctx;
-  const DecoderSpec& spec;
-  const Weights& weights;
-  std::size_t max_rows, max_logits, max_context, max_scores;
-
-  // Workspace; rows of qkv are q | k | v, of ffn gate and up.
-  Storage memory;
-  float *x = nullptr, *qkv = nullptr, *attn = nullptr, *ffn = nullptr, *selected = nullptr, *logits = nullptr,
-        *block_max = nullptr;
-  float *cos = nullptr, *sin = nullptr;
-  std::span<std::byte> scratch;
-  Activations act;
-  HeadRows some;                   // for begin(only)
-  std::optional<ScoreHead> score;  // for begin(targets)
-
-  // The batch in progress.
-  std::vector<Segment> segments;
-  std::vector<std::int32_t> ids;
-  std::vector<std::size_t> positions;  // of each row
-  std::vector<std::size_t> wanted;     // rows whose logits are wanted
-  std::vector<AttentionItem> items;
-  std::vector<const KvSequence*> sorted;
-  KvLayout layout;
-  std::size_t depth = 0;  // longest sequence, after this pass
-
-  Stage stage = Stage::done, last_stage = Stage::head;
-  std::size_t layer = 0, panel = 0, slice = 0, n_logits = 0;
-  bool keep_maxima = false;  // the logits are for sampling
-  float* hidden = nullptr;   // residual stream (n_hidden, C): x, or `selected` once only wanted rows are left
-  std::size_t n_hidden = 0;
-  CostTable costs;
-
-  Impl(std::shared_ptr<const Decoder> m, std::size_t rows, std::size_t logit_rows, std::size_t context,
-       std::size_t score_rows);
-  void allocate();
-
-  std::size_t q_cols() const noexcept { return spec.n_head * spec.head_dim; }
-  std::size_t kv_cols() const noexcept { return spec.n_kv_head * spec.head_dim; }
-  std::size_t qkv_cols() const noexcept { return q_cols() + 2 * kv_cols(); }
-  std::size_t logit_blocks() const noexcept { return (spec.n_vocab + kernels::kLogitBlock - 1) / kernels::kLogitBlock; }
-  static TensorView<float> view(float* p, std::size_t rows, std::size_t cols, std::size_t stride) {
-    return {p, rows, cols, stride};
-  }
-  static TensorView<const float> cview(const float* p, std::size_t rows, std::size_t cols, std::size_t stride) {
-    return {p, rows, cols, stride};
-  }
-
-  void check_distinct(std::span<const PassSegment> batch);
-  void accept(std::span<const PassSegment> batch, const HeadChoice& choice);
-  void release() noexcept;
-  void step();
-  void embed();
-  void rope_tables();
-  void run_linear(const Linear& linear, TensorView<float> y, Store store, const Linear* next);
-  Upcoming head_slice(std::size_t begin) const noexcept;
-  void run_qkv();
-  void select_rows();
-  void make_items(bool only_wanted);
-  void run_attend();
-  void run_ffn_up();
-  void run_ffn_down();
-  void final_norm();
-  void run_head();
-  void find_maxima(std::size_t block_begin, std::size_t block_end);
-  void run_some();
-  void run_score();
-  void finish() noexcept;
-};
 
 Decoder::Pass::Impl::Impl(std::shared_ptr<const Decoder> m, std::size_t rows, std::size_t logit_rows,
                           std::size_t context, std::size_t score_rows)
@@ -128,22 +43,30 @@ Decoder::Pass::Impl::Impl(std::shared_ptr<const Decoder> m, std::size_t rows, st
 // Everything a pass will ever need, so that a token never waits for the allocator.
 void Decoder::Pass::Impl::allocate() {
   const std::size_t rope = spec.rope_dim / 2;
+  const bool local =
+      std::any_of(spec.layers.begin(), spec.layers.end(), [](const LayerSpec& l) { return l.rope == 1; });
   std::size_t scratch_bytes = 0;
   for (DType type : {DType::F16, DType::Q8_0, DType::F32}) {
     if (spec.head_dim % traits(type).block_elems) continue;
     scratch_bytes = std::max(scratch_bytes,
                              attention_scratch_bytes(ctx, model->kv_layout(type), spec.n_head, max_rows, max_context));
   }
-  float** const parts[] = {&x, &qkv, &attn, &ffn, &cos, &sin, &selected, &logits, &block_max};
+  float** const parts[] = {&x,      &qkv,      &attn,   &ffn,       &cos[0], &sin[0], &cos[1],
+                           &sin[1], &selected, &logits, &block_max, &temp,   &expert, &routes};
   const std::size_t counts[] = {max_rows * spec.d_model,
                                 max_rows * qkv_cols(),
                                 max_rows * q_cols(),
                                 max_rows * 2 * spec.d_ff,
                                 max_rows * rope,
                                 max_rows * rope,
+                                local ? max_rows * rope : 0,
+                                local ? max_rows * rope : 0,
                                 std::max(max_logits, max_scores) * spec.d_model,
                                 max_logits * spec.n_vocab,
-                                max_logits * logit_blocks()};
+                                max_logits * logit_blocks(),
+                                needs_temp() ? max_rows * spec.d_model : 0,
+                                spec.n_expert ? 2 * max_rows * spec.d_model : 0,
+                                spec.n_expert * max_rows};
   std::size_t total = 0;
   for (std::size_t n : counts) total += align_floats(n);
   memory = ctx.allocate(total * sizeof(float) + scratch_bytes, true);
@@ -154,7 +77,7 @@ void Decoder::Pass::Impl::allocate() {
   }
   scratch = {reinterpret_cast<std::byte*>(at), scratch_bytes};
   act = Activations(ctx, max_rows, std::max({spec.d_model, q_cols(), spec.d_ff}), model->compute());
-  if (max_scores) score.emplace(ctx, weights.head_matrix(), max_scores);
+  if (max_scores) score.emplace(ctx, weights.head_matrix(), max_scores, spec.logit_cap);
   segments.reserve(max_rows);
   ids.reserve(max_rows);
   positions.reserve(max_rows);
@@ -248,66 +171,6 @@ void Decoder::Pass::Impl::step() {
   }
 }
 
-void Decoder::Pass::Impl::embed() {
-  ctx.pool().parallel_for(ids.size(), 16, [&](std::size_t begin, std::size_t end, unsigned) {
-    for (std::size_t r = begin; r < end; ++r)
-      weights.embedding.row(ctx, static_cast<std::size_t>(ids[r]), x + r * spec.d_model);
-  });
-  rope_tables();
-  make_items(false);
-}
-
-// Angles in double: at position 8,192 a float product would already be off by 5e-4 radians.
-void Decoder::Pass::Impl::rope_tables() {
-  const std::size_t half = spec.rope_dim / 2;
-  ctx.pool().parallel_for(ids.size(), 16, [&](std::size_t begin, std::size_t end, unsigned) {
-    for (std::size_t r = begin; r < end; ++r)
-      for (std::size_t i = 0; i < half; ++i) {
-        const double angle = static_cast<double>(positions[r]) * weights.rope_inverse[i];
-        cos[r * half + i] = static_cast<float>(std::cos(angle));
-        sin[r * half + i] = static_cast<float>(std::sin(angle));
-      }
-  });
-}
-
-// `next`: what will be multiplied by after it; nullptr: the head.
-void Decoder::Pass::Impl::run_linear(const Linear& linear, TensorView<float> y, Store store, const Linear* next) {
-  std::size_t column = 0;
-  for (const PackedMatrix& part : linear.parts) {
-    const PackedMatrix* after = next ? next->parts.data() : nullptr;
-    if (&part != &linear.parts.back()) after = &part + 1;
-    matmul_panels(ctx, part, act, view(y.data + column, y.rows, part.rows(), y.stride), 0, part.panels(), store,
-                  linear.bias ? linear.bias + column : nullptr,
-                  after ? after->upcoming(0, after->panels()) : head_slice(0));
-    column += part.rows();
-  }
-}
-
-// What the head's slice from panel `begin` on will read; after the last one, the next token's first layer.
-Upcoming Decoder::Pass::Impl::head_slice(std::size_t begin) const noexcept {
-  const PackedMatrix& head = weights.head_matrix();
-  if (begin < head.panels()) return head.upcoming(begin, std::min(head.panels(), begin + slice));
-  const PackedMatrix& first = weights.layers.front().qkv.parts.front();
-  return first.upcoming(0, first.panels());
-}
-
-void Decoder::Pass::Impl::run_qkv() {
-  const LayerWeights& w = weights.layers[layer];
-  const std::size_t stride = qkv_cols();
-  rms_norm(ctx, cview(hidden, n_hidden, spec.d_model, spec.d_model), w.attn_norm, spec.norm_eps, act);
-  run_linear(w.qkv, view(qkv, n_hidden, stride, stride), Store::assign, &w.o);
-  float* const k = qkv + q_cols();
-  float* const v = k + kv_cols();
-  rope(ctx, view(qkv, n_hidden, q_cols(), stride), spec.n_head, spec.head_dim, spec.rope_dim, cos, sin,
-       spec.rope_style);
-  rope(ctx, view(k, n_hidden, kv_cols(), stride), spec.n_kv_head, spec.head_dim, spec.rope_dim, cos, sin,
-       spec.rope_style);
-  for (const Segment& s : segments)
-    kv_store(ctx, layout, layer, s.seq->pages(), s.first_pos,
-             cview(k + s.first_row * stride, s.rows, kv_cols(), stride),
-             cview(v + s.first_row * stride, s.rows, kv_cols(), stride));
-}
-
 // In the last layer, once keys and values are stored, only the rows whose logits are wanted matter.
 void Decoder::Pass::Impl::select_rows() {
   if (wanted.size() == n_hidden) return;
@@ -331,40 +194,13 @@ void Decoder::Pass::Impl::make_items(bool only_wanted) {
   }
 }
 
-void Decoder::Pass::Impl::run_attend() {
-  attention(ctx, layout, layer, items, spec.n_head, {.scale = spec.attention_scale}, scratch);
-  set_activations(ctx, cview(attn, n_hidden, q_cols(), q_cols()), act);
-  run_linear(weights.layers[layer].o, view(hidden, n_hidden, spec.d_model, spec.d_model), Store::add,
-             &weights.layers[layer].gate_up);
-}
-
-void Decoder::Pass::Impl::run_ffn_up() {
-  const LayerWeights& w = weights.layers[layer];
-  rms_norm(ctx, cview(hidden, n_hidden, spec.d_model, spec.d_model), w.ffn_norm, spec.norm_eps, act);
-  run_linear(w.gate_up, view(ffn, n_hidden, 2 * spec.d_ff, 2 * spec.d_ff), Store::assign, &w.down);
-}
-
-void Decoder::Pass::Impl::run_ffn_down() {
-  const LayerWeights& w = weights.layers[layer];
-  const std::size_t stride = 2 * spec.d_ff;
-  if (w.gate_up.interleaved)
-    swiglu(ctx, cview(ffn, n_hidden, stride, stride), act);
-  else
-    swiglu(ctx, cview(ffn, n_hidden, spec.d_ff, stride), cview(ffn + spec.d_ff, n_hidden, spec.d_ff, stride), act);
-  run_linear(w.down, view(hidden, n_hidden, spec.d_model, spec.d_model), Store::add,
-             layer + 1 < spec.n_layer ? &weights.layers[layer + 1].qkv : nullptr);
-}
-
-void Decoder::Pass::Impl::final_norm() {
-  rms_norm(ctx, cview(hidden, n_hidden, spec.d_model, spec.d_model), weights.final_norm, spec.norm_eps, act);
-}
-
 void Decoder::Pass::Impl::run_head() {
   const PackedMatrix& head = weights.head_matrix();
   if (panel == 0) final_norm();
   const std::size_t end = std::min(head.panels(), panel + slice);
   matmul_panels(ctx, head, act, view(logits, n_hidden, spec.n_vocab, spec.n_vocab), panel, end, Store::assign, nullptr,
                 head_slice(end));
+  cap_logits(panel, end);
   if (keep_maxima) find_maxima(panel / kBlockPanels, (end + kBlockPanels - 1) / kBlockPanels);
   panel = end;
   if (panel == head.panels()) finish();
@@ -392,6 +228,7 @@ void Decoder::Pass::Impl::run_some() {
     panel = std::min(run.end, begin + room);
     room -= panel - begin;
     matmul_panels(ctx, weights.head_matrix(), act, view(logits, n_hidden, spec.n_vocab, spec.n_vocab), begin, panel);
+    cap_logits(begin, panel);
   }
   if (panel == some.runs().back().end) finish();
 }

@@ -116,15 +116,68 @@ LinearPlan Planner::linear(const std::string& prefix, std::initializer_list<std:
     plan.rows += *n++;
   }
   if (!any_bias) plan.biases.clear();
-  if (any_bias) totals_.float_count += align_floats(plan.rows);
+  finish(plan, interleave);
+  return plan;
+}
+
+// Decides whether the sources are packed as one, and adds them up.
+void Planner::finish(LinearPlan& plan, bool interleave) {
+  if (!plan.biases.empty()) totals_.float_count += align_floats(plan.rows);
   const auto sources = sources_of(plan, totals_.compute);
   plan.fused = sources.size() > 1 && PackedMatrix::can_pack(sources) && (!interleave || sources[0].rows % 16 == 0);
   plan.interleaved = plan.fused && interleave;
   if (plan.fused)
-    add_packed(sources[0].packed(), plan.rows, cols);
+    add_packed(sources[0].packed(), plan.rows, plan.cols);
   else
-    for (const auto& s : sources) add_packed(s.packed(), s.rows, cols);
+    for (const auto& s : sources) add_packed(s.packed(), s.rows, plan.cols);
+}
+
+LinearPlan Planner::split(const std::string& name, std::initializer_list<std::size_t> rows, std::size_t cols,
+                          bool interleave) {
+  LinearPlan plan;
+  plan.cols = cols;
+  for (const std::size_t n : rows) plan.rows += n;
+  const GgufTensor* whole = required(name, plan.rows, cols);
+  std::size_t at = 0;
+  for (const std::size_t n : rows) {
+    auto view = std::make_unique<GgufTensor>(*whole);
+    view->shape = {n, cols};
+    view->data = whole->data + row_bytes(whole->type, cols) * at;
+    view->nbytes = row_bytes(whole->type, cols) * n;
+    plan.sources.push_back(view.get());
+    plan.views.push_back(std::move(view));
+    at += n;
+  }
+  finish(plan, interleave);
   return plan;
+}
+
+LinearPlan Planner::expert(const std::string& prefix, std::initializer_list<std::string_view> names, std::size_t i,
+                           std::size_t count, std::size_t rows, std::size_t cols, bool interleave) {
+  LinearPlan plan;
+  plan.cols = cols;
+  for (const std::string_view part : names) {
+    const std::string name = prefix + std::string(part) + ".weight";
+    const GgufTensor* all = file_.find_tensor(name);
+    LQ_CHECK(all, Code::bad_file, "model: tensor '", name, "' is missing");
+    const Shape expected{count, rows, cols};
+    LQ_CHECK(all->shape == expected, Code::bad_file, "model: tensor '", name, "' has shape ", shape_text(all->shape),
+             ", expected ", shape_text(expected));
+    auto view = std::make_unique<GgufTensor>(*all);
+    view->shape = {rows, cols};
+    view->nbytes = all->nbytes / count;
+    view->data = all->data + view->nbytes * i;
+    plan.sources.push_back(view.get());
+    plan.views.push_back(std::move(view));
+    plan.rows += rows;
+  }
+  finish(plan, interleave);
+  return plan;
+}
+
+NormPlan Planner::norm(const std::string& name, std::size_t n, bool needs_bias) {
+  const std::string bias = name + ".bias";
+  return {vector(name + ".weight", n), needs_bias ? vector(bias, n) : optional_vector(bias, n)};
 }
 
 }  // namespace lq

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,11 +24,19 @@ struct Linear {
   std::size_t nbytes() const noexcept;
 };
 
+struct NormWeights {
+  const float *weight = nullptr, *bias = nullptr;  // (C); bias may be nullptr
+};
+struct NormPlan {
+  const GgufTensor *weight = nullptr, *bias = nullptr;
+};
+
 // References into the file.
 struct LinearPlan {
   std::vector<const GgufTensor*> sources, biases;  // biases: one per source, nullptr where absent
   std::size_t cols = 0, rows = 0;
   bool fused = true, interleaved = false;
+  std::vector<std::unique_ptr<GgufTensor>> views = {};  // sources that are only rows of a tensor of the file
 };
 
 // What a plan's weights take.
@@ -58,8 +67,17 @@ class Planner {
   // The matrices <prefix><name>.weight with their optional biases, packed as one where that is possible.
   LinearPlan linear(const std::string& prefix, std::initializer_list<std::string_view> names,
                     std::initializer_list<std::size_t> rows, std::size_t cols, bool interleave);
+  // The same of the consecutive rows of one tensor without a bias.
+  LinearPlan split(const std::string& name, std::initializer_list<std::size_t> rows, std::size_t cols, bool interleave);
+  // Matrix i of the `count` that lie on one another in each of the named tensors.
+  LinearPlan expert(const std::string& prefix, std::initializer_list<std::string_view> names, std::size_t i,
+                    std::size_t count, std::size_t rows, std::size_t cols, bool interleave);
+  // <name>.weight, and <name>.bias if it is there or must be.
+  NormPlan norm(const std::string& name, std::size_t n, bool needs_bias);
+  bool has(const std::string& name) const { return file_.find_tensor(name) != nullptr; }
 
  private:
+  void finish(LinearPlan& plan, bool interleave);
   void add_packed(DType type, std::size_t rows, std::size_t cols);
   void add_floats(const GgufTensor& t);
 

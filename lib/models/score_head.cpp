@@ -30,9 +30,10 @@ double log_softmax_at(const KernelTable& kernels, std::span<const float> logits,
   return static_cast<double>(logits[static_cast<std::size_t>(token)]) - sum.value();
 }
 
-ScoreHead::ScoreHead(const Context& ctx, const PackedMatrix& head, std::size_t max_rows)
+ScoreHead::ScoreHead(const Context& ctx, const PackedMatrix& head, std::size_t max_rows, float cap)
     : ctx_(ctx),
       head_(head),
+      cap_(cap),
       slices_((ctx.pool().size() + kThreadsPerSlice - 1) / kThreadsPerSlice),
       buffer_(ctx.allocate(max_rows * slices_ * LogSumExp::kSlice * sizeof(float))) {
   rows_.reserve(max_rows);
@@ -57,6 +58,7 @@ void ScoreHead::piece(const Activations& a) {
   ctx_.pool().parallel_for(targets_.size(), 4, [&](std::size_t begin, std::size_t end, unsigned) {
     for (std::size_t r = begin; r < end; ++r) {
       Row& row = rows_[r];
+      if (cap_ > 0) kernels.soft_cap(y.row(r), part.rows(), cap_, y.row(r));
       for (std::size_t at = 0; at < part.rows(); at += LogSumExp::kSlice)
         row.sum.add(kernels, y.row(r) + at, std::min(LogSumExp::kSlice, part.rows() - at));
       const std::size_t column = static_cast<std::size_t>(targets_[r]) - first * 16;  // wraps if it lies before

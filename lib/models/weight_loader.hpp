@@ -55,6 +55,7 @@ class WeightLoader {
   void note(const GgufTensor& t);
   const float* vector(const GgufTensor& t);  // or a table: rows widened to fp32
   const float* optional_vector(const GgufTensor* t) { return t ? vector(*t) : nullptr; }
+  NormWeights norm(const NormPlan& plan) { return {optional_vector(plan.weight), optional_vector(plan.bias)}; }
   PackedMatrix matrix(const GgufTensor& t);
   Linear linear(const LinearPlan& plan);
   // Something else that reads the file.

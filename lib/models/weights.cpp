@@ -4,6 +4,62 @@
 #include "metadata.hpp"
 
 namespace lq {
+namespace {
+
+void plan_attention(Planner& planner, const DecoderSpec& s, const std::string& p, LayerPlan& layer) {
+  const std::size_t q = s.n_head * s.head_dim, kv = s.n_kv_head * s.head_dim;
+  if (planner.has(p + "attn_qkv.weight"))
+    layer.qkv = planner.linear(p, {"attn_qkv"}, {q + 2 * kv}, s.d_model, false);
+  else
+    layer.qkv = planner.linear(p, {"attn_q", "attn_k", "attn_v"}, {q, kv, kv}, s.d_model, false);
+  layer.o = planner.linear(p, {"attn_output"}, {s.d_model}, q, false);
+  if (s.qk_norm == QkNorm::none) return;
+  const bool heads = s.qk_norm == QkNorm::heads;
+  layer.q_norm = planner.vector(p + "attn_q_norm.weight", heads ? s.head_dim : q);
+  layer.k_norm = planner.vector(p + "attn_k_norm.weight", heads ? s.head_dim : kv);
+}
+
+void plan_ffn(Planner& planner, const DecoderSpec& s, const std::string& p, LayerPlan& layer) {
+  const bool interleave = s.ffn == FfnKind::swiglu;  // the others are not computed in pairs of panels
+  if (s.n_expert) {
+    layer.router = planner.matrix(p + "ffn_gate_inp.weight", s.n_expert, s.d_model);
+    for (std::size_t i = 0; i < s.n_expert; ++i) {
+      layer.expert_gate_up.push_back(
+          planner.expert(p, {"ffn_gate_exps", "ffn_up_exps"}, i, s.n_expert, s.d_ff, s.d_model, interleave));
+      layer.expert_down.push_back(planner.expert(p, {"ffn_down_exps"}, i, s.n_expert, s.d_model, s.d_ff, false));
+    }
+    return;
+  }
+  if (!is_gated(s.ffn))
+    layer.gate_up = planner.linear(p, {"ffn_up"}, {s.d_ff}, s.d_model, false);
+  else if (planner.has(p + "ffn_gate.weight"))
+    layer.gate_up = planner.linear(p, {"ffn_gate", "ffn_up"}, {s.d_ff, s.d_ff}, s.d_model, interleave);
+  else
+    layer.gate_up = planner.split(p + "ffn_up.weight", {s.d_ff, s.d_ff}, s.d_model, interleave);  // gate, then up
+  layer.down = planner.linear(p, {"ffn_down"}, {s.d_model}, s.d_ff, false);
+}
+
+LayerPlan plan_layer(Planner& planner, const DecoderSpec& s, std::size_t i) {
+  const std::string p = str("blk.", i, ".");
+  LayerPlan layer;
+  if (s.pre_norm) layer.attn_norm = planner.norm(p + "attn_norm", s.d_model, false);
+  if (s.pre_norm && !s.shared_norm) layer.ffn_norm = planner.norm(p + "ffn_norm", s.d_model, false);
+  if (s.post_norm) layer.attn_post_norm = planner.norm(p + "post_attention_norm", s.d_model, false);
+  if (s.post_norm) layer.ffn_post_norm = planner.norm(p + "post_ffw_norm", s.d_model, false);
+  plan_attention(planner, s, p, layer);
+  plan_ffn(planner, s, p, layer);
+  return layer;
+}
+
+// Divisors of the rotary frequencies.
+const GgufTensor* plan_factors(const Planner& planner, const DecoderSpec& s, const std::string& name) {
+  const GgufTensor* t = s.rope_dim ? planner.optional(name, 0, s.rope_dim / 2) : nullptr;
+  LQ_CHECK(!t || is_plain_float(t->type), Code::unsupported, "model: tensor '", name,
+           "' is not of a plain floating-point type");
+  return t;
+}
+
+}  // namespace
 
 WeightPlan plan_weights(const GgufFile& file, Compute compute) {
   const Metadata meta(file);
@@ -12,30 +68,22 @@ WeightPlan plan_weights(const GgufFile& file, Compute compute) {
   plan.totals.compute = compute;
   plan.spec = family.read_spec(meta);
   DecoderSpec& s = plan.spec;
-  plan.rope_divisor = meta.rope_divisor();
   Planner planner(file, plan.totals);
-  const ModelNames& names = family.names;
-  s.n_vocab = meta.vocab_size(names.embedding);
-  plan.embedding = planner.matrix(std::string(names.embedding), s.n_vocab, s.d_model);
-  plan.head = planner.optional_matrix(std::string(names.head), s.n_vocab, s.d_model);
+  s.n_vocab = meta.vocab_size("token_embd.weight");
+  plan.embedding = planner.matrix("token_embd.weight", s.n_vocab, s.d_model);
+  plan.head = planner.optional_matrix("output.weight", s.n_vocab, s.d_model);
+  LQ_CHECK(!planner.has("output.bias"), Code::unsupported, "model: tensor 'output.bias' is not supported");
   s.tied_embedding = plan.head == nullptr;
-  plan.final_norm = planner.vector(std::string(names.final_norm), s.d_model);
-  plan.rope_factors = planner.optional(std::string(names.rope_factors), 0, s.rope_dim / 2);
-  LQ_CHECK(!plan.rope_factors || is_plain_float(plan.rope_factors->type), Code::unsupported, "model: tensor '",
-           names.rope_factors, "' is not of a plain floating-point type");
-  const std::size_t q = s.n_head * s.head_dim, kv = s.n_kv_head * s.head_dim;
+  plan.final_norm = planner.norm("output_norm", s.d_model, false);
+  if (s.learned_positions) plan.positions = planner.table("position_embd.weight", s.n_ctx_train, s.d_model);
+  plan.rope_factors = plan_factors(planner, s, "rope_freqs.weight");
+  plan.short_factors = plan_factors(planner, s, "rope_factors_short.weight");
+  plan.long_factors = plan_factors(planner, s, "rope_factors_long.weight");
+  LQ_CHECK(s.rope.scaling != RopeScaling::longrope || (plan.short_factors && plan.long_factors), Code::bad_file,
+           "model: tensors 'rope_factors_short.weight' and 'rope_factors_long.weight' are missing");
   for (std::size_t i = 0; i < s.n_layer; ++i) {
-    const std::string prefix = str("blk.", i, ".");
-    const LayerNames& n = names.layer;
-    LayerPlan layer;
-    layer.attn_norm = planner.vector(prefix + std::string(n.attn_norm), s.d_model);
-    layer.ffn_norm = planner.vector(prefix + std::string(n.ffn_norm), s.d_model);
-    layer.qkv = planner.linear(prefix, {n.q, n.k, n.v}, {q, kv, kv}, s.d_model, false);
-    layer.o = planner.linear(prefix, {n.o}, {s.d_model}, q, false);
-    layer.gate_up = planner.linear(prefix, {n.gate, n.up}, {s.d_ff, s.d_ff}, s.d_model, true);
-    layer.down = planner.linear(prefix, {n.down}, {s.d_model}, s.d_ff, false);
-    s.qkv_bias = s.qkv_bias || !layer.qkv.biases.empty();
-    plan.layers.push_back(std::move(layer));
+    plan.layers.push_back(plan_layer(planner, s, i));
+    s.qkv_bias = s.qkv_bias || !plan.layers.back().qkv.biases.empty();
   }
   return plan;
 }

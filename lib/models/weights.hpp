@@ -13,16 +13,25 @@
 namespace lq {
 
 struct LayerWeights {
-  const float* attn_norm = nullptr;  // (C)
-  const float* ffn_norm = nullptr;   // (C)
-  Linear qkv, o, gate_up, down;
+  NormWeights attn_norm, ffn_norm, attn_post_norm, ffn_post_norm;  // empty where the family has none
+  const float *q_norm = nullptr, *k_norm = nullptr;
+  Linear qkv, o, gate_up, down;  // without a gate, gate_up is up alone
+  // Of mixtures: which experts see a row, and theirs instead of the last two.
+  PackedMatrix router;  // (n_expert, C)
+  std::vector<Linear> expert_gate_up, expert_down;
+};
+
+struct RopeTable {
+  std::vector<double> inverse;  // rope_dim/2 frequencies, radians per position
+  float scale = 1;              // of the sines and cosines
 };
 
 struct Weights {
   PackedMatrix embedding;  // (V, C)
   PackedMatrix head;       // (V, C); empty when tied
-  const float* final_norm = nullptr;
-  std::vector<double> rope_inverse;  // rope_dim/2 rotary frequencies, radians per position
+  NormWeights final_norm;
+  const float* positions = nullptr;  // (n_ctx_train, C), learned
+  RopeTable ropes[2], long_rope;     // of LayerSpec::rope; of longrope for contexts over RopeSpec::original
   std::vector<LayerWeights> layers;
   Storage floats, packed;  // what the pointers and matrices above point into
 
@@ -30,14 +39,17 @@ struct Weights {
 };
 
 struct LayerPlan {
-  const GgufTensor *attn_norm = nullptr, *ffn_norm = nullptr;
+  NormPlan attn_norm, ffn_norm, attn_post_norm, ffn_post_norm;
+  const GgufTensor *q_norm = nullptr, *k_norm = nullptr, *router = nullptr;
   LinearPlan qkv, o, gate_up, down;
+  std::vector<LinearPlan> expert_gate_up, expert_down;
 };
 
 struct WeightPlan {
   DecoderSpec spec;
-  const GgufTensor *embedding = nullptr, *head = nullptr, *final_norm = nullptr, *rope_factors = nullptr;
-  double rope_divisor = 1;  // linear position scaling
+  const GgufTensor *embedding = nullptr, *head = nullptr, *positions = nullptr;
+  const GgufTensor *rope_factors = nullptr, *short_factors = nullptr, *long_factors = nullptr;
+  NormPlan final_norm;
   std::vector<LayerPlan> layers;
   PlanTotals totals;
 };

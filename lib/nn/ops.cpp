@@ -143,6 +143,51 @@ void swiglu(const Context& ctx, TensorView<const float> gate, TensorView<const f
   swiglu_rows(ctx, gate, up, 16, a);
 }
 
+namespace {
+
+Activation activation_of(FfnKind kind) noexcept {
+  switch (kind) {
+    case FfnKind::swiglu:
+      return Activation::silu;
+    case FfnKind::geglu:
+    case FfnKind::gelu:
+      return Activation::gelu;
+    case FfnKind::relu:
+      return Activation::relu;
+    case FfnKind::geglu_tanh:
+    case FfnKind::gelu_tanh:
+      break;
+  }
+  return Activation::gelu_tanh;
+}
+
+}  // namespace
+
+void feed_forward(const Context& ctx, FfnKind kind, TensorView<float> x, Activations& a) {
+  shape(a, x.rows, is_gated(kind) ? x.cols / 2 : x.cols);
+  const KernelTable& k = ctx.kernels();
+  for_rows(ctx, x.rows, [&](std::size_t r) {
+    const ActRow row = act_row(a, r);
+    float* in = x.row(r);
+    k.activation(activation_of(kind), in, a.cols(), is_gated(kind) ? in : row.x);
+    if (is_gated(kind)) k.product(in, in + a.cols(), a.cols(), row.x, false);
+    if (row.blocks) k.set_row(row.x, a.cols(), row);
+  });
+}
+
+void head_norm(const Context& ctx, TensorView<float> x, std::size_t heads, const float* w, float eps) {
+  const KernelTable& k = ctx.kernels();
+  const std::size_t width = x.cols / heads;
+  for_rows(ctx, x.rows, [&](std::size_t r) {
+    for (std::size_t h = 0; h < heads; ++h) k.rms_norm(x.row(r) + h * width, w, width, eps, x.row(r) + h * width);
+  });
+}
+
+void add_scaled(const Context& ctx, float alpha, TensorView<const float> x, TensorView<float> y) {
+  const KernelTable& k = ctx.kernels();
+  for_rows(ctx, x.rows, [&](std::size_t r) { k.axpby(alpha, x.row(r), 1.0f, y.row(r), x.cols); });
+}
+
 void gelu(const Context& ctx, TensorView<const float> x, bool tanh_approximation, TensorView<float> y) {
   const KernelTable& k = ctx.kernels();
   for_rows(ctx, x.rows, [&](std::size_t r) {

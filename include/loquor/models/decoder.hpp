@@ -20,18 +20,64 @@ namespace lq {
 
 class GgufFile;
 
+enum class NormKind : int { rms, layer };
+enum class QkNorm : int {
+  none,
+  heads,
+  whole
+};  // of queries and keys before they are rotated: each head, or all of them
+
+// How positions turn queries and keys: angles position * base^(-2i/dim), changed for longer texts than the model
+// learned from. Linear (Chen et al. 2023) divides them, YaRN (Peng et al. 2023) only the slow ones, longrope (Ding et
+// al. 2024) each by a factor of its own, of which there are two sets, for texts up to `original` tokens and above.
+enum class RopeScaling : int { none, linear, yarn, longrope };
+struct RopeSpec {
+  float base = 10000.0f;
+  RopeScaling scaling = RopeScaling::none;
+  float factor = 1;            // linear, yarn
+  std::size_t original = 0;    // tokens; yarn, longrope
+  float fast = 32, slow = 1;   // yarn: turns in `original` tokens above which angles stay, below which they are divided
+  float attention_factor = 1;  // by which rotated queries and keys are multiplied
+};
+
+struct LayerSpec {
+  std::size_t window = 0;  // attention sees that many tokens; 0: all before
+  int rope = 0;            // 0: DecoderSpec::rope, 1: local_rope, -1: none
+};
+
 // What distinguishes one family from another; a family's file (lib/models/llama.cpp) fills it from metadata.
 struct DecoderSpec {
   std::string arch;  // "llama"
   std::size_t n_vocab = 0, n_layer = 0, d_model = 0, n_head = 0, n_kv_head = 0, head_dim = 0, d_ff = 0;
   std::size_t n_ctx_train = 0;
-  std::size_t rope_dim = 0;
-  float rope_base = 10000.0f;
+  std::size_t rope_dim = 0;  // of a head's numbers so many are rotated; 0: none
+  RopeSpec rope, local_rope;
   RopeStyle rope_style = RopeStyle::pairs;
+  std::vector<LayerSpec> layers;  // n_layer
+  bool learned_positions = false;
+
+  NormKind norm = NormKind::rms;
   float norm_eps = 1e-5f;
-  float attention_scale = 0;  // 1/sqrt(head_dim) unless the family says otherwise
+  bool pre_norm = true, post_norm = false;  // of the input and of the output of both halves of a layer
+  QkNorm qk_norm = QkNorm::none;
+  bool parallel = false;     // both halves of a layer see its input
+  bool shared_norm = false;  // and the same norm of it
+  FfnKind ffn = FfnKind::swiglu;
+
+  std::size_t n_expert = 0, n_expert_used = 0;  // 0: a dense model
+  bool norm_experts = true;                     // weights of those used add up to 1
+
+  float attention_scale = 0;               // 1/sqrt(head_dim) unless the family says otherwise
+  float attention_cap = 0, logit_cap = 0;  // c tanh(x / c); 0: none
+  float embedding_scale = 1, residual_scale = 1, logit_scale = 1;
   bool qkv_bias = false;
   bool tied_embedding = false;
+
+  bool has_window() const noexcept {
+    for (const LayerSpec& l : layers)
+      if (l.window) return true;
+    return false;
+  }
 };
 
 class Decoder {

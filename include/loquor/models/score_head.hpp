@@ -31,8 +31,9 @@ double log_softmax_at(const KernelTable& kernels, std::span<const float> logits,
 
 class ScoreHead {
  public:
-  // For up to max_rows rows. `head` must outlive it. Allocates all it needs. Throws Error{out_of_memory}.
-  ScoreHead(const Context& ctx, const PackedMatrix& head, std::size_t max_rows);
+  // For up to max_rows rows. `head` must outlive it. `cap`: logits become cap * tanh(logit / cap), if it is not 0.
+  // Allocates all it needs. Throws Error{out_of_memory}.
+  ScoreHead(const Context& ctx, const PackedMatrix& head, std::size_t max_rows, float cap = 0);
   // Begins with a target token for each of the rows, at most max_rows.
   void begin(std::span<const std::int32_t> targets) noexcept;
   // Computes about `panels` more panels of the head for all rows; true once it has the last one.
@@ -51,6 +52,7 @@ class ScoreHead {
 
   const Context& ctx_;
   const PackedMatrix& head_;
+  float cap_;
   std::size_t slices_;  // in the buffer at once: as many as keep all threads at work
   Storage buffer_;      // (rows, slices_ * kSlice) logits
   std::vector<Row> rows_;

@@ -64,6 +64,16 @@ void layer_norm(const Context& ctx, TensorView<const float> x, const float* w, c
 void swiglu(const Context& ctx, TensorView<const float> gate_up, Activations& a);
 // a := silu(gate) * up from two separate (T, F) matrices.
 void swiglu(const Context& ctx, TensorView<const float> gate, TensorView<const float> up, Activations& a);
+// What a feed-forward block does between its matrices: an activation of the gate times the other half, or only of what
+// comes in.
+enum class FfnKind : int { swiglu, geglu, geglu_tanh, gelu, gelu_tanh, relu };
+constexpr bool is_gated(FfnKind kind) noexcept { return kind <= FfnKind::geglu_tanh; }
+// a := that, for x (T, F) or, gated, (T, 2F): gate then up. Overwrites x.
+void feed_forward(const Context& ctx, FfnKind kind, TensorView<float> x, Activations& a);
+// x (T, heads * D): each head divided by its root mean square and multiplied by w (D).
+void head_norm(const Context& ctx, TensorView<float> x, std::size_t heads, const float* w, float eps);
+// y += alpha x.
+void add_scaled(const Context& ctx, float alpha, TensorView<const float> x, TensorView<float> y);
 // y := gelu(x), tanh approximation or exact erf (Hendrycks & Gimpel 2016); in place allowed.
 void gelu(const Context& ctx, TensorView<const float> x, bool tanh_approximation, TensorView<float> y);
 
