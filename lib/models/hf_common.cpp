@@ -11,13 +11,14 @@ namespace {
 
 // transformers 5 keeps what was "rope_theta" and "rope_scaling" in "rope_parameters".
 std::optional<double> rope_number(const HfConfig& c, const char* name) {
-  for (const char* where : {"rope_parameters.", "rope_scaling."})
+  for (const char* where : {"rope_parameters.", "rope_parameters.full_attention.", "rope_scaling."})
     if (const auto n = c.number(std::string(where) + name)) return n;
   return std::nullopt;
 }
 
 std::string rope_type(const HfConfig& c) {
-  for (const char* key : {"rope_parameters.rope_type", "rope_scaling.rope_type", "rope_scaling.type"})
+  for (const char* key : {"rope_parameters.rope_type", "rope_parameters.full_attention.rope_type",
+                          "rope_scaling.rope_type", "rope_scaling.type"})
     if (const auto t = c.text(key)) return *t == "su" ? "longrope" : *t;
   return "default";
 }
@@ -78,6 +79,25 @@ std::size_t head_dim_of(const HfConfig& c) {
   LQ_CHECK(heads && width % heads == 0, Code::bad_file, "'", c.name(), "': a width of ", width, " cannot be shared by ",
            heads, " heads");
   return width / heads;
+}
+
+std::size_t rotated_part(const HfConfig& c) {
+  double part = 1;
+  for (const char* key : {"rope_parameters.partial_rotary_factor", "partial_rotary_factor", "rotary_pct"})
+    if (const auto n = c.number(key)) {
+      part = *n;
+      break;
+    }
+  LQ_CHECK(part > 0 && part <= 1, Code::bad_file, "'", c.name(), "': a share of ", part, " of each head is rotated");
+  return static_cast<std::size_t>(part * static_cast<double>(head_dim_of(c)));
+}
+
+void check_layer_types(const HfConfig& c, std::size_t n) {
+  const auto types = c.texts("layer_types");
+  for (std::size_t i = 0; i < types.size(); ++i)
+    LQ_CHECK(types[i] == (i % n == n - 1 ? "full_attention" : "sliding_attention"), Code::unsupported, "'", c.name(),
+             "': layer ", i, " has the type ", types[i].substr(0, 64), "; only a window in all but each ", n,
+             "th layer is supported");
 }
 
 void check_activation(const HfConfig& c, std::string_view known) {

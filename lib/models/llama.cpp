@@ -21,12 +21,7 @@ void write_keys(const HfConfig& c, HfKeys& keys) {
 constexpr HfRule kRules[] = {
     LQ_HF_ENDS,
     LQ_HF_NORMS,
-    {"layers.#.self_attn.q_proj.weight", "blk.#.attn_q.weight", HfTransform::pairs_q},
-    {"layers.#.self_attn.q_proj.bias", "blk.#.attn_q.bias", HfTransform::pairs_q},
-    {"layers.#.self_attn.k_proj.weight", "blk.#.attn_k.weight", HfTransform::pairs_k},
-    {"layers.#.self_attn.k_proj.bias", "blk.#.attn_k.bias", HfTransform::pairs_k},
-    LQ_HF_LINEAR("self_attn.v_proj", "attn_v"),
-    LQ_HF_LINEAR("self_attn.o_proj", "attn_output"),
+    LQ_HF_PAIRED_ATTENTION,
     LQ_HF_MLP,
     {"layers.#.block_sparse_moe.gate.weight", "blk.#.ffn_gate_inp.weight"},
     {"layers.#.block_sparse_moe.experts.#.w1.weight", "blk.#.ffn_gate_exps.weight", HfTransform::stack},

@@ -37,6 +37,8 @@ Decoder::Pass::Impl::Impl(std::shared_ptr<const Decoder> m, std::size_t rows, st
            " rows of logits of ", rows, " rows");
   LQ_CHECK(context > 0 && context <= KvSequence::kMaxTokens, Code::invalid_argument, "pass: context of ", context,
            " tokens, expected 1 to ", KvSequence::kMaxTokens);
+  LQ_CHECK(!spec.learned_positions || context <= spec.n_ctx_train, Code::invalid_argument, "pass: context of ", context,
+           " tokens, but the model has only ", spec.n_ctx_train, " positions");
   allocate();
 }
 

@@ -13,10 +13,7 @@ void Decoder::Pass::Impl::embed() {
       float* row = x + r * spec.d_model;
       weights.embedding.row(ctx, static_cast<std::size_t>(ids[r]), row);
       if (spec.embedding_scale != 1) k.axpby(spec.embedding_scale, row, 0.0f, row, spec.d_model);
-      // A position beyond the table has the last one's: contexts longer than that are refused.
-      if (weights.positions)
-        k.axpby(1.0f, weights.positions + std::min(positions[r], spec.n_ctx_train - 1) * spec.d_model, 1.0f, row,
-                spec.d_model);
+      if (weights.positions) k.axpby(1.0f, weights.positions + positions[r] * spec.d_model, 1.0f, row, spec.d_model);
     }
   });
   rope_tables();

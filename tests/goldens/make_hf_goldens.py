@@ -43,13 +43,13 @@ def uniform(seed, n):
     return ((z >> np.uint64(40)).astype(np.int64) - (1 << 23)).astype(np.float32) / np.float32(1 << 23)
 
 
-def recipe(name, shape, zero_centred_norms):
+def recipe(name, shape, gemma):
     """offset and scale (a power of two, so that the sum is exact)."""
     if len(shape) == 1:
         norm = "norm" in name.lower() or ".ln_" in name or name.endswith(("ln_f.weight", "layernorm.weight"))
-        return (0.0 if zero_centred_norms else 1.0, 0.25) if norm and name.endswith("weight") else (0.0, 0.25)
+        return (0.0 if gemma else 1.0, 0.25) if norm and name.endswith("weight") else (0.0, 0.25)
     if "embed" in name or "wte" in name or "wpe" in name:
-        return 0.0, 1.0
+        return 0.0, 0.125 if gemma else 1.0  # gemma multiplies by the root of the width
     return 0.0, 2.0 ** round(math.log2(math.sqrt(3 / shape[-1]))) * (2 if "lm_head" in name or "embed_out" in name else 1)
 
 
