@@ -8,8 +8,8 @@
 // then for its outliers in order  h = fma(float(sum q_w digits), d_w, h), and at last acc = fma(h, big, acc). The
 // integer sums are exact.
 //
-// Few rows read the packed panels as they are. Many rows read panels unpacked to one byte a weight, kStrip rows at a
-// time, so that unpacking is shared by all of them.
+// Fewer than kManyRows read the packed panels as they are. Many rows read panels unpacked to one byte a weight, kStrip
+// rows at a time, so that unpacking is shared by all of them.
 #pragma once
 
 #include <type_traits>
@@ -347,11 +347,17 @@ inline void matmul_blocks(const MatmulArgs& m, std::size_t begin, std::size_t en
     return;
   }
   // One row: two panels at once hide the latency of the dot products.
-  const auto few = [&]<int P>(std::size_t panel) noexcept {
-    for_tiles<2>(0, m.tokens, [&]<int T>(std::size_t t) noexcept { tile_few<A, Panel, P, T>(m, panel, t); });
+  const auto few = [&]<int P, int kMost>(std::size_t panel) noexcept {
+    for_tiles<kMost>(0, m.tokens, [&]<int T>(std::size_t t) noexcept { tile_few<A, Panel, P, T>(m, panel, t); });
   };
-  for (; p + 2 <= end; p += 2) few.template operator()<2>(p);
-  for (; p < end; ++p) few.template operator()<1>(p);
+  if (m.tokens < kSomeRows) {
+    for (; p + 2 <= end; p += 2) few.template operator()<2, 2>(p);
+    for (; p < end; ++p) few.template operator()<1, 2>(p);
+    return;
+  }
+  for (; p + kP <= end; p += kP) few.template operator()<kP, kSomeTile<A>>(p);
+  if constexpr (kP > 1)
+    for (; p < end; ++p) few.template operator()<1, kSomeTile<A>>(p);
 }
 
 }  // namespace lq::kernels

@@ -25,15 +25,19 @@ inline constexpr std::size_t kMaxQuantizedCols = std::size_t{4} << 20;  // what 
 inline constexpr std::size_t kSegmentBlocks = 24, kSegmentCols = kSegmentBlocks * kBlock;
 inline std::size_t segments(std::size_t cols) noexcept { return (cols + kSegmentCols - 1) / kSegmentCols; }
 
-// How rows are grouped for a product: tiles of consecutive rows, as many as the instruction set has registers for, then
-// 4, 2 and 1 of what is left. Few rows are taken two by two.
+// How rows are grouped for a product: tiles of consecutive rows, tile_rows() each, then 4, 2 and 1 of what is left. Few
+// rows are taken two by two, some four by four, and many as many at once as the instruction set has registers for.
 struct RowTile {
   std::size_t first, size;
 };
-inline constexpr std::size_t kManyRows = 5;
+inline constexpr std::size_t kSomeRows = 5, kManyRows = 12;
+template <class A>
+constexpr int kSomeTile = simd::Lanes<A>::kTokens < 4 ? simd::Lanes<A>::kTokens : 4;
 template <class A>
 constexpr RowTile row_tile(std::size_t rows, std::size_t row) noexcept {
-  const std::size_t most = rows < kManyRows ? 2 : static_cast<std::size_t>(simd::Lanes<A>::kTokens);
+  const std::size_t most = rows < kSomeRows   ? 2
+                           : rows < kManyRows ? static_cast<std::size_t>(kSomeTile<A>)
+                                              : static_cast<std::size_t>(simd::Lanes<A>::kTokens);
   const std::size_t sizes[] = {most, 4, 2};
   std::size_t first = 0;
   for (const std::size_t size : sizes) {
