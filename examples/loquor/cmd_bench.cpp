@@ -13,7 +13,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
   Common common;
-  unsigned prompt_tokens = 512, gen_tokens = 128, depth = 0, batch = 1, reps = 5;
+  unsigned prompt_tokens = 512, gen_tokens = 128, depth = 0, batch = 1, chunk = 0, reps = 5;
   std::string kv_type = "f16";
   int lookup = 0;  // a token a pass is what is measured, unless asked otherwise
 };
@@ -46,6 +46,7 @@ class Bench {
     loquor::SessionOptions so;
     so.n_ctx = o.depth + std::max(o.prompt_tokens, 1u) + o.gen_tokens + 2;
     so.kv_type = o.kv_type;
+    so.prefill_chunk = o.chunk;
     for (unsigned i = 0; i < o.batch; ++i) {
       sessions_.push_back(std::make_unique<loquor::Session>(model, so));
       depth_tokens_.push_back(make_tokens(model, std::max(o.depth, 1u), i + 1));
@@ -156,6 +157,7 @@ Command add_bench(CLI::App& app) {
   sub->add_option("--batch", o->batch, "Sessions that generate together")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  sub->add_option("--prefill-chunk", o->chunk, "Tokens read at once; 0 = the library's choice")->capture_default_str();
   sub->add_option("--reps", o->reps, "Repetitions")->check(CLI::Range(1, 10000))->capture_default_str();
   sub->add_option("--kv-type", o->kv_type, "Type of the KV cache: f16, q8_0 or f32")->capture_default_str();
   add_lookup(*sub, o->lookup);
