@@ -340,7 +340,7 @@ template <class A, class Panel>
 inline void matmul_blocks(const MatmulArgs& m, std::size_t begin, std::size_t end) noexcept {
   constexpr int kP = simd::Lanes<A>::kPanels;
   std::size_t p = begin;
-  if (m.tokens >= kManyRows) {
+  if (m.tokens >= kManyRows<A>) {
     for (; p + kP <= end; p += kP) strip_many<A, Panel, kP>(m, p);
     if constexpr (kP > 1)
       for (; p < end; ++p) strip_many<A, Panel, 1>(m, p);

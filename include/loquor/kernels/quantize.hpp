@@ -30,14 +30,16 @@ inline std::size_t segments(std::size_t cols) noexcept { return (cols + kSegment
 struct RowTile {
   std::size_t first, size;
 };
-inline constexpr std::size_t kSomeRows = 5, kManyRows = 12;
+inline constexpr std::size_t kSomeRows = 5;
+template <class A>
+constexpr std::size_t kManyRows = static_cast<std::size_t>(simd::Lanes<A>::kManyRows);
 template <class A>
 constexpr int kSomeTile = simd::Lanes<A>::kTokens < 4 ? simd::Lanes<A>::kTokens : 4;
 template <class A>
 constexpr RowTile row_tile(std::size_t rows, std::size_t row) noexcept {
-  const std::size_t most = rows < kSomeRows   ? 2
-                           : rows < kManyRows ? static_cast<std::size_t>(kSomeTile<A>)
-                                              : static_cast<std::size_t>(simd::Lanes<A>::kTokens);
+  const std::size_t most = rows < kSomeRows      ? 2
+                           : rows < kManyRows<A> ? static_cast<std::size_t>(kSomeTile<A>)
+                                                 : static_cast<std::size_t>(simd::Lanes<A>::kTokens);
   const std::size_t sizes[] = {most, 4, 2};
   std::size_t first = 0;
   for (const std::size_t size : sizes) {

@@ -19,7 +19,7 @@ struct Lanes<arch::Avx2> {
   };
   using W = I;
   static constexpr std::int32_t kDot8Bias = 0;
-  static constexpr int kPanels = 1, kTokens = 3, kAttentionRows = 3;
+  static constexpr int kPanels = 1, kTokens = 3, kAttentionRows = 3, kManyRows = 36;
   static constexpr int kGemmPanels = 1, kGemmRows = 6;  // 12 accumulators of 16 registers
 
   static F zero() noexcept { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }

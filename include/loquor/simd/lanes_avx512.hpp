@@ -16,6 +16,8 @@ struct Lanes512 {
   using W = __m512i;
   // 2 panels x 6 tokens: 12 int32 + 12 fp32 accumulators, 2 weights, 2 + 2 scales of 32 registers.
   static constexpr int kPanels = 2, kTokens = 6, kAttentionRows = 6;
+  // From so many rows on, unpacking a panel once for all of them costs less than unpacking it for each tile.
+  static constexpr int kManyRows = 128;
   static constexpr int kGemmPanels = 2, kGemmRows = 12;  // 24 accumulators
 
   static F zero() noexcept { return _mm512_setzero_ps(); }

@@ -21,7 +21,7 @@ struct Lanes<arch::Scalar> {
     std::uint8_t v[64];
   };
   static constexpr std::int32_t kDot8Bias = 0;
-  static constexpr int kPanels = 1, kTokens = 4, kAttentionRows = 3;
+  static constexpr int kPanels = 1, kTokens = 4, kAttentionRows = 3, kManyRows = 12;
   static constexpr int kGemmPanels = 1, kGemmRows = 4;
 
   template <class Fn>
