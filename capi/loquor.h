@@ -23,6 +23,7 @@
 #include "lq_generate.h"
 #include "lq_model.h"
 #include "lq_prefix.h"
+#include "lq_profile.h"
 #include "lq_sampler.h"
 #include "lq_text.h"
 

@@ -6,6 +6,7 @@
 
 #include "lq_generate.h"
 #include "lq_model.hpp"
+#include "lq_profile.h"
 
 namespace loquor {
 
@@ -190,6 +191,15 @@ class Session {
   void rewind(std::size_t n_tokens) { detail::check(lq_session_rewind(raw_.get(), n_tokens)); }
   std::size_t length() const { return get_size(lq_session_length); }
   std::size_t capacity() const { return get_size(lq_session_capacity); }
+  // Sums the time of its computations by parts from now on; false: no longer.
+  void profile(bool on) { detail::check(lq_session_profile(raw_.get(), on ? 1 : 0)); }
+  std::vector<lq_profile_part> profile() const {
+    std::size_t n = 0;
+    detail::check(lq_session_profile_parts(&n, raw_.get()));
+    std::vector<lq_profile_part> parts(n, lq_profile_part LQ_PROFILE_PART_INIT);
+    for (std::size_t i = 0; i < n; ++i) detail::check(lq_session_profile_part(&parts[i], raw_.get(), i));
+    return parts;
+  }
   std::uint64_t memory() const {
     std::uint64_t bytes = 0;
     detail::check(lq_session_memory(&bytes, raw_.get()));

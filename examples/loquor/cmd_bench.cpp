@@ -16,6 +16,7 @@ struct Options {
   unsigned prompt_tokens = 512, gen_tokens = 128, depth = 0, batch = 1, chunk = 0, reps = 5;
   std::string kv_type = "f16";
   int lookup = 0;  // a token a pass is what is measured, unless asked otherwise
+  bool profile = false;
 };
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
@@ -38,6 +39,22 @@ loquor::Tokens make_tokens(const loquor::Model& model, std::size_t n, std::uint6
     if (model.token_kind(id) == LQ_TOKEN_NORMAL) tokens.push_back(id);
   }
   return tokens;
+}
+
+// Milliseconds, their share, and what a part reads of the model and the cache, of one run.
+void print_profile(const char* title, const std::vector<lq_profile_part>& parts, double seconds) {
+  std::printf("\n%-14s %10s %7s %9s %10s %8s\n", title, "ms", "share", "calls", "MB", "GB/s");
+  double rest = seconds;
+  for (const lq_profile_part& p : parts) {
+    if (p.calls == 0) continue;
+    rest -= p.seconds;
+    std::printf("%-14s %10.2f %6.1f%% %9llu", p.name, 1e3 * p.seconds, 100 * p.seconds / seconds,
+                static_cast<unsigned long long>(p.calls));
+    if (p.bytes > 0) std::printf(" %10.1f %8.1f", p.bytes / 1e6, p.bytes / p.seconds / 1e9);
+    std::printf("\n");
+  }
+  std::printf("%-14s %10.2f %6.1f%%\n%-14s %10.2f\n", "the rest", 1e3 * rest, 100 * rest / seconds, "total",
+              1e3 * seconds);
 }
 
 class Bench {
@@ -96,6 +113,18 @@ class Bench {
     return static_cast<double>(made) / seconds_since(start);
   }
 
+  // Where the time of one more `run` (prefill or decode) goes.
+  void profile(const char* title, double (Bench::*run)()) {
+    loquor::Session& s = *sessions_[0];
+    s.rewind(0);
+    if (run == &Bench::decode && options_.depth) s.feed(depth_tokens_[0]);  // only what is generated is of interest
+    s.profile(true);
+    const auto start = Clock::now();
+    (this->*run)();
+    print_profile(title, s.profile(), seconds_since(start));
+    s.profile(false);
+  }
+
  private:
   const Options& options_;
   loquor::Batch batch_;
@@ -142,6 +171,8 @@ int run(const Options& o) {
   if (o.gen_tokens)
     std::printf("decode  %5u at depth %u: %9.1f tokens/s (%u in a batch)\n", o.gen_tokens, o.depth, median(decode),
                 o.batch);
+  if (o.profile && o.prompt_tokens) bench.profile("prefill", &Bench::prefill);
+  if (o.profile && o.gen_tokens) bench.profile("decode", &Bench::decode);
   return kOk;
 }
 
@@ -160,6 +191,8 @@ Command add_bench(CLI::App& app) {
   sub->add_option("--prefill-chunk", o->chunk, "Tokens read at once; 0 = the library's choice")->capture_default_str();
   sub->add_option("--reps", o->reps, "Repetitions")->check(CLI::Range(1, 10000))->capture_default_str();
   sub->add_option("--kv-type", o->kv_type, "Type of the KV cache: f16, q8_0 or f32")->capture_default_str();
+  sub->add_flag("--profile", o->profile, "Print where the time of one more run goes, by parts of the network")
+      ->excludes("--batch", "--json");
   add_lookup(*sub, o->lookup);
   return {sub, [o] { return run(*o); }};
 }

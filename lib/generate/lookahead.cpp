@@ -70,6 +70,7 @@ bool Session::Impl::begin_ahead(bool small) {
     if (!ahead.pass || ahead.pass->max_rows() < most) {
       ahead.pass.reset();
       ahead.pass = std::make_unique<Decoder::Pass>(model->decoder(), most, most, n_ctx);
+      ahead.pass->profile_into(profile.get());
     }
     const PassSegment segment{&kv, {ahead.rows.data(), k + 1}, LogitsFor::all};
     ahead.pass->begin({&segment, 1});

@@ -134,9 +134,22 @@ Decoder::Pass& Session::Impl::pass_for(std::size_t rows, std::size_t all_logits)
     logits = {};
     pass.reset();
     pass = std::make_unique<Decoder::Pass>(model->decoder(), wanted, 1, n_ctx);
+    pass->profile_into(profile.get());
   }
   return *pass;
 }
+
+void Session::profile(bool on) {
+  Impl& s = *impl_;
+  if (on && !s.profile) s.profile = std::make_unique<PassProfile>();
+  if (on) *s.profile = {};
+  PassProfile* const into = on ? s.profile.get() : nullptr;
+  for (const auto* pass : {&s.one, &s.many, &s.ahead.pass})
+    if (*pass) (*pass)->profile_into(into);
+  if (!on) s.profile.reset();
+}
+
+const PassProfile* Session::profile() const noexcept { return impl_->profile.get(); }
 
 void Session::Impl::keep_logits(const LogitsRow& row) {
   own_logits.reserve(row.values.size() + row.block_max.size());

@@ -37,7 +37,7 @@ struct Generation {
   std::vector<std::int32_t> tokens;
   std::vector<TokenLogprob> top;
   std::optional<Logprobs> logprobs;  // once they are wanted
-  std::optional<NgramIndex> index;  // none: nothing is computed ahead
+  std::optional<NgramIndex> index;   // none: nothing is computed ahead
   GenerateResult result;
   Clock::time_point started = Clock::now();
 
@@ -65,12 +65,13 @@ struct Session::Impl {
   std::vector<std::int32_t> tokens;          // kv.length() - computed_ahead() <= tokens.size() <= n_ctx
   std::unique_ptr<Decoder::Pass> one, many;  // workspaces for a token and for a chunk, made when first needed
   Decoder::Pass* running = nullptr;          // the pass that is under way
-  LogitsRow logits;               // after the last token; empty if they have to be computed
+  LogitsRow logits;                          // after the last token; empty if they have to be computed
   double running_us = 0;                     // spent on it
   Lookahead ahead;
   std::vector<float> own_logits;  // where they are kept when no pass holds them (after fork or a batch)
   std::optional<Generation> generation;
   std::shared_ptr<PrefixCache> prefixes;  // shared with other sessions, if the caller said so
+  std::unique_ptr<PassProfile> profile;   // of its passes, if that is wanted
   std::atomic<bool> cancelled{false};
   mutable std::atomic<bool> busy{false};
 

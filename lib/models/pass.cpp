@@ -138,7 +138,7 @@ void Decoder::Pass::Impl::release() noexcept {
 void Decoder::Pass::Impl::step() {
   switch (stage) {
     case Stage::embed:
-      embed();
+      as(PassPart::embedding, [&] { embed(); });
       stage = Stage::qkv;
       return;
     case Stage::qkv:
@@ -160,14 +160,11 @@ void Decoder::Pass::Impl::step() {
       stage = ++layer < spec.n_layer ? Stage::qkv : last_stage;
       return;
     case Stage::head:
-      run_head();
-      return;
+      return as(PassPart::head, [&] { run_head(); });
     case Stage::some:
-      run_some();
-      return;
+      return as(PassPart::head, [&] { run_some(); });
     case Stage::score:
-      run_score();
-      return;
+      return as(PassPart::head, [&] { run_score(); });
     case Stage::done:
       return;
   }
@@ -202,6 +199,7 @@ void Decoder::Pass::Impl::run_head() {
   const std::size_t end = std::min(head.panels(), panel + slice);
   matmul_panels(ctx, head, act, view(logits, n_hidden, spec.n_vocab, spec.n_vocab), panel, end, Store::assign, nullptr,
                 head_slice(end));
+  touched += static_cast<double>((end - panel) * head.panel_bytes());
   cap_logits(panel, end);
   if (keep_maxima) find_maxima(panel / kBlockPanels, (end + kBlockPanels - 1) / kBlockPanels);
   panel = end;
@@ -229,6 +227,7 @@ void Decoder::Pass::Impl::run_some() {
     const std::size_t begin = std::max(panel, run.begin);
     panel = std::min(run.end, begin + room);
     room -= panel - begin;
+    touched += static_cast<double>((panel - begin) * weights.head_matrix().panel_bytes());
     matmul_panels(ctx, weights.head_matrix(), act, view(logits, n_hidden, spec.n_vocab, spec.n_vocab), begin, panel);
     cap_logits(begin, panel);
   }
@@ -237,6 +236,8 @@ void Decoder::Pass::Impl::run_some() {
 
 void Decoder::Pass::Impl::run_score() {
   if (panel == 0) final_norm();
+  const PackedMatrix& head = weights.head_matrix();
+  touched += static_cast<double>((std::min(head.panels(), panel + slice) - panel) * head.panel_bytes());
   panel += slice;
   if (score->advance(act, slice)) finish();
 }
@@ -286,6 +287,8 @@ bool Decoder::Pass::advance() {
   CostTable::update(cost, std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
   return p.stage == Stage::done;
 }
+
+void Decoder::Pass::profile_into(PassProfile* profile) noexcept { impl_->profile = profile; }
 
 bool Decoder::Pass::done() const noexcept { return impl_->stage == Stage::done; }
 

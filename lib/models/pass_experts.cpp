@@ -29,6 +29,7 @@ void Decoder::Pass::Impl::run_experts() {
   const LayerWeights& w = weights.layers[layer];
   const std::size_t width = spec.d_model, n = spec.n_expert;
   matmul(ctx, w.router, act, view(routes, n_hidden, n, n));
+  touched += static_cast<double>(w.router.nbytes());
   for (std::size_t r = 0; r < n_hidden; ++r) choose_experts(routes + r * n);
   std::memcpy(temp, act.f32_, n_hidden * width * sizeof(float));  // the normed rows, which experts pick from
   float* const in = expert;

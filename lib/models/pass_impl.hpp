@@ -1,6 +1,7 @@
 // A forward computation in progress. Shared by pass.cpp, pass_layers.cpp and pass_experts.cpp only.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "decoder_impl.hpp"
 #include "head_rows.hpp"
 #include "loquor/kernels/table.hpp"
+#include "loquor/models/pass_profile.hpp"
 #include "loquor/models/score_head.hpp"
 
 namespace lq {
@@ -55,6 +57,8 @@ struct Decoder::Pass::Impl {
   float* hidden = nullptr;   // residual stream (n_hidden, C): x, or `selected` once only wanted rows are left
   std::size_t n_hidden = 0;
   CostTable costs;
+  PassProfile* profile = nullptr;
+  double touched = 0;  // bytes of weights, keys and values that had to be read so far
 
   Impl(std::shared_ptr<const Decoder> m, std::size_t rows, std::size_t logit_rows, std::size_t context,
        std::size_t score_rows);
@@ -77,6 +81,17 @@ struct Decoder::Pass::Impl {
     return {p, rows, cols, stride};
   }
 
+  // Runs fn() as that part of the pass.
+  template <class Fn>
+  void as(PassPart part, const Fn& fn) {
+    if (!profile) return fn();
+    const auto start = std::chrono::steady_clock::now();
+    const double before = touched;
+    fn();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    profile->add(part, took.count(), touched - before);
+  }
+
   void check_distinct(std::span<const PassSegment> batch);
   void accept(std::span<const PassSegment> batch, const HeadChoice& choice);
   void release() noexcept;
@@ -86,12 +101,15 @@ struct Decoder::Pass::Impl {
   void run_linear(const Linear& linear, TensorView<float> y, Store store, const Linear* next);
   Upcoming head_slice(std::size_t begin) const noexcept;
   const RopeTable& rope_table(int which) const noexcept;
+  void apply_norm(const NormWeights& w);
   void norm(const NormWeights& w);
   void rotate(float* x, std::size_t heads);
   void run_qkv();
+  void place_heads(const LayerWeights& w);
   void select_rows();
   void make_items(bool only_wanted);
   void run_attend();
+  void attention_out(const LayerWeights& w, const Linear* next);
   void run_ffn_up();
   void run_ffn_down();
   void add_half(const Linear& linear, const NormWeights& post, const Linear* next);

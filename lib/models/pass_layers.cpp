@@ -53,15 +53,20 @@ void Decoder::Pass::Impl::run_linear(const Linear& linear, TensorView<float> y, 
                   linear.bias ? linear.bias + column : nullptr,
                   after ? after->upcoming(0, after->panels()) : head_slice(0));
     column += part.rows();
+    touched += static_cast<double>(part.nbytes());
   }
 }
 
 // act := the norm of the residual stream, or the stream itself where there is none.
-void Decoder::Pass::Impl::norm(const NormWeights& w) {
+void Decoder::Pass::Impl::apply_norm(const NormWeights& w) {
   if (!w.weight) return set_activations(ctx, const_stream(), act);
   if (spec.norm == NormKind::rms) return rms_norm(ctx, const_stream(), w.weight, spec.norm_eps, act);
   layer_norm(ctx, const_stream(), w.weight, w.bias, spec.norm_eps, view(temp, n_hidden, spec.d_model, spec.d_model));
   set_activations(ctx, cview(temp, n_hidden, spec.d_model, spec.d_model), act);
+}
+
+void Decoder::Pass::Impl::norm(const NormWeights& w) {
+  as(PassPart::norm, [&] { apply_norm(w); });
 }
 
 // What the head's slice from panel `begin` on will read; after the last one, the next token's first layer.
@@ -84,9 +89,22 @@ void Decoder::Pass::Impl::run_qkv() {
   const LayerWeights& w = weights.layers[layer];
   const std::size_t stride = qkv_cols();
   norm(w.attn_norm);
-  run_linear(w.qkv, view(qkv, n_hidden, stride, stride), Store::assign, &w.o);
+  as(PassPart::qkv, [&] { run_linear(w.qkv, view(qkv, n_hidden, stride, stride), Store::assign, &w.o); });
+  as(PassPart::rotary, [&] { place_heads(w); });
   float* const k = qkv + q_cols();
   float* const v = k + kv_cols();
+  as(PassPart::kv_store, [&] {
+    for (const Segment& s : segments)
+      kv_store(ctx, layout, layer, s.seq->pages(), s.first_pos,
+               cview(k + s.first_row * stride, s.rows, kv_cols(), stride),
+               cview(v + s.first_row * stride, s.rows, kv_cols(), stride));
+  });
+}
+
+// Norms and rotates queries and keys.
+void Decoder::Pass::Impl::place_heads(const LayerWeights& w) {
+  const std::size_t stride = qkv_cols();
+  float* const k = qkv + q_cols();
   if (w.q_norm) {
     const bool heads = spec.qk_norm == QkNorm::heads;
     head_norm(ctx, view(qkv, n_hidden, q_cols(), stride), heads ? spec.n_head : 1, w.q_norm, spec.norm_eps);
@@ -94,10 +112,6 @@ void Decoder::Pass::Impl::run_qkv() {
   }
   rotate(qkv, spec.n_head);
   rotate(k, spec.n_kv_head);
-  for (const Segment& s : segments)
-    kv_store(ctx, layout, layer, s.seq->pages(), s.first_pos,
-             cview(k + s.first_row * stride, s.rows, kv_cols(), stride),
-             cview(v + s.first_row * stride, s.rows, kv_cols(), stride));
 }
 
 // Adds a half's result to the stream: at once, or by way of `temp` where a norm or a scale comes between.
@@ -112,11 +126,24 @@ void Decoder::Pass::Impl::add_half(const Linear& linear, const NormWeights& post
 
 void Decoder::Pass::Impl::run_attend() {
   const LayerWeights& w = weights.layers[layer];
-  attention(ctx, layout, layer, items, spec.n_head,
-            {spec.attention_scale, spec.attention_cap, spec.layers[layer].window}, scratch);
+  const std::size_t window = spec.layers[layer].window;
+  as(PassPart::attention, [&] {
+    attention(ctx, layout, layer, items, spec.n_head, {spec.attention_scale, spec.attention_cap, window}, scratch);
+    for (const AttentionItem& i : items) {
+      const std::size_t seen = i.first_pos + i.q.rows;
+      touched += static_cast<double>(layout.bytes_per_layer() / KvLayout::kPageTokens *
+                                     (window ? std::min(seen, window + i.q.rows - 1) : seen));
+    }
+  });
   if (spec.parallel) return;  // the other half comes first: it sees the stream without this one
-  set_activations(ctx, cview(attn, n_hidden, q_cols(), q_cols()), act);
-  add_half(w.o, w.attn_post_norm, &w.gate_up);
+  attention_out(w, &w.gate_up);
+}
+
+void Decoder::Pass::Impl::attention_out(const LayerWeights& w, const Linear* next) {
+  as(PassPart::attention_out, [&] {
+    set_activations(ctx, cview(attn, n_hidden, q_cols(), q_cols()), act);
+    add_half(w.o, w.attn_post_norm, next);
+  });
 }
 
 void Decoder::Pass::Impl::run_ffn_up() {
@@ -124,7 +151,7 @@ void Decoder::Pass::Impl::run_ffn_up() {
   norm(spec.shared_norm ? w.attn_norm : w.ffn_norm);
   if (spec.n_expert) return;
   const std::size_t cols = is_gated(spec.ffn) ? 2 * spec.d_ff : spec.d_ff;
-  run_linear(w.gate_up, view(ffn, n_hidden, cols, cols), Store::assign, &w.down);
+  as(PassPart::ffn_up, [&] { run_linear(w.gate_up, view(ffn, n_hidden, cols, cols), Store::assign, &w.down); });
 }
 
 // act := what the block's activation makes of `rows` rows of ffn.
@@ -137,16 +164,14 @@ void Decoder::Pass::Impl::activate(bool interleaved, std::size_t rows) {
 
 void Decoder::Pass::Impl::run_ffn_down() {
   const LayerWeights& w = weights.layers[layer];
-  if (spec.n_expert) return run_experts();
+  if (spec.n_expert) return as(PassPart::experts, [&] { run_experts(); });
   const Linear* next = layer + 1 < spec.n_layer ? &weights.layers[layer + 1].qkv : nullptr;
-  activate(w.gate_up.interleaved, n_hidden);
-  add_half(w.down, w.ffn_post_norm, spec.parallel ? &w.o : next);
-  if (!spec.parallel) return;
-  set_activations(ctx, cview(attn, n_hidden, q_cols(), q_cols()), act);
-  add_half(w.o, w.attn_post_norm, next);
+  as(PassPart::activation, [&] { activate(w.gate_up.interleaved, n_hidden); });
+  as(PassPart::ffn_down, [&] { add_half(w.down, w.ffn_post_norm, spec.parallel ? &w.o : next); });
+  if (spec.parallel) attention_out(w, next);
 }
 
-void Decoder::Pass::Impl::final_norm() { norm(weights.final_norm); }
+void Decoder::Pass::Impl::final_norm() { apply_norm(weights.final_norm); }
 
 // Of the columns of the head's panels [begin, end).
 void Decoder::Pass::Impl::cap_logits(std::size_t begin, std::size_t end) {

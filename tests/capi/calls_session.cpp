@@ -202,6 +202,19 @@ std::vector<CallRow> generation_calls() {
          lq_session_start(f.session, "hello", 5, &o);
          return lq_batch_run(as<lq_batch>(h), &f.session, 1, nullptr, nullptr);
        }},
+      {"lq_session_profile", Takes::handle, Kind::session,
+       [](Handles&, void* h) { return lq_session_profile(as<lq_session>(h), 1); }},
+      {"lq_session_profile_parts", Takes::handle, Kind::session,
+       [](Handles&, void* h) {
+         size_t n = 0;
+         return lq_session_profile_parts(&n, as<lq_session>(h));
+       }},
+      {"lq_session_profile_part", Takes::handle, Kind::session,
+       [](Handles& f, void* h) {
+         lq_session_profile(f.session, 1);
+         lq_profile_part part = LQ_PROFILE_PART_INIT;
+         return lq_session_profile_part(&part, as<lq_session>(h), 0);
+       }},
       {"lq_perplexity", Takes::handle, Kind::model,
        [](Handles&, void* h) {
          const std::vector<int32_t> ids(40, 70);

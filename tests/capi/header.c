@@ -31,6 +31,7 @@ static void check_initialisers(void) {
   lq_batch_options batch = LQ_BATCH_OPTIONS_INIT;
   lq_prefix_cache_options prefix = LQ_PREFIX_CACHE_OPTIONS_INIT;
   lq_prefix_cache_stats stats = LQ_PREFIX_CACHE_STATS_INIT;
+  lq_profile_part part = LQ_PROFILE_PART_INIT;
   lq_embedder_options embedder = LQ_EMBEDDER_OPTIONS_INIT;
   lq_perplexity_options perplexity = LQ_PERPLEXITY_OPTIONS_INIT;
   lq_perplexity_result figures = LQ_PERPLEXITY_RESULT_INIT;
@@ -50,6 +51,7 @@ static void check_initialisers(void) {
   expect(batch.struct_size == sizeof batch, "batch options");
   expect(prefix.struct_size == sizeof prefix && prefix.max_bytes == 0, "prefix cache options");
   expect(stats.struct_size == sizeof stats && stats.evicted == 0, "prefix cache stats");
+  expect(part.struct_size == sizeof part && part.name == NULL && part.bytes == 0, "profile part");
   expect(embedder.struct_size == sizeof embedder && embedder.pooling == NULL, "embedder options");
   expect(perplexity.struct_size == sizeof perplexity && perplexity.cancel == NULL, "perplexity options");
   expect(figures.struct_size == sizeof figures && figures.mean_logprob == 0, "perplexity result");

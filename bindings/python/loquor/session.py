@@ -160,6 +160,17 @@ class Session:
         """Bytes it takes now; what forks share is counted in each."""
         return self._s.memory
 
+    def start_profile(self) -> None:
+        """From now on sums the time of its computations (not of a batch's) by parts of the network, beginning at nothing."""
+        self._s.profile(True)
+
+    def stop_profile(self) -> Dict[str, Dict[str, float]]:
+        """What start_profile() has summed: for each part its calls, seconds, and the bytes of weights, keys and values
+        that had to be read (each once in a pass); {} if it was not started."""
+        parts = self._s.profile()
+        self._s.profile(False)
+        return parts
+
     @property
     def tokens(self) -> List[int]:
         """The tokens it holds."""

@@ -177,6 +177,15 @@ void bind_session(py::module_& m) {
       .def_property_readonly("length", &Session::length)
       .def_property_readonly("capacity", &Session::capacity)
       .def_property_readonly("memory", &Session::memory)
+      .def("profile", py::overload_cast<bool>(&Session::profile))
+      .def("profile",
+           [](const Session& s) {
+             py::dict parts;
+             for (const lq_profile_part& p : s.profile())
+               parts[p.name] =
+                   py::dict(py::arg("calls") = p.calls, py::arg("seconds") = p.seconds, py::arg("bytes") = p.bytes);
+             return parts;
+           })
       .def("tokens", &Session::tokens)
       .def("save_file", &Session::save_file, Release())
       .def("load_file", &Session::load_file, Release())

@@ -506,6 +506,19 @@ def test_bad_arguments_are_refused_and_nothing_is_lost(model):
         pickle.dumps(s._s)
 
 
+def test_a_profile_tells_where_time_goes(model):
+    with model.session() as session:
+        assert session.stop_profile() == {}
+        session.start_profile()
+        session.feed(model.tokenize("Where does the time go?"))
+        parts = session.stop_profile()
+        layers = model.info()["n_layer"]
+        assert parts["embedding"]["calls"] == 1 and parts["qkv"]["calls"] == layers
+        assert all(p["seconds"] > 0 for p in parts.values() if p["calls"])
+        assert parts["ffn_down"]["bytes"] > 0 and parts["activation"]["bytes"] == 0
+        assert session.stop_profile() == {}
+
+
 def test_sessions_share_prompts_through_a_prefix_cache(model):
     cache = model.prefix_cache(64 << 20)
     prompt = [100 + i * 37 % 4000 for i in range(200)]

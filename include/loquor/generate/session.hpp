@@ -117,6 +117,9 @@ class Session {
   void rewind(std::size_t n_tokens);
   std::size_t capacity() const noexcept;
   std::size_t memory() const noexcept;
+  // On: from now on the time of its own passes (not of a batch's) is summed by parts, beginning at nothing.
+  void profile(bool on);
+  const PassProfile* profile() const noexcept;  // nullptr: off
   const std::vector<std::int32_t>& tokens() const noexcept;
 
   // Versioned, checksummed state. Loading throws Error{not_found|io|bad_file|mismatch|context_full} and then changes

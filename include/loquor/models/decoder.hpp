@@ -14,6 +14,7 @@
 #include "loquor/models/kv_cache.hpp"
 #include "loquor/models/load_options.hpp"
 #include "loquor/models/logits_row.hpp"
+#include "loquor/models/pass_profile.hpp"
 #include "loquor/nn/ops.hpp"
 
 namespace lq {
@@ -144,6 +145,8 @@ class Decoder::Pass {
     while (!advance()) {
     }
   }
+  // From now on times of its parts are added to *profile, which must outlive that; nullptr: to nothing.
+  void profile_into(PassProfile* profile) noexcept;
   // Gives up; sequences are as before begin().
   void abandon() noexcept;
   // Typical cost of the next unit in microseconds, measured on earlier passes of similar row count; 0 = unknown.
