@@ -510,7 +510,7 @@ def test_a_profile_tells_where_time_goes(model):
     with model.session() as session:
         assert session.stop_profile() == {}
         session.start_profile()
-        session.feed(model.tokenize("Where does the time go?"))
+        session.eval(model.tokenize("Where does the time go?"))
         parts = session.stop_profile()
         layers = model.info()["n_layer"]
         assert parts["embedding"]["calls"] == 1 and parts["qkv"]["calls"] == layers
