@@ -18,6 +18,7 @@ ALLOWED = {
     "text": {"core"},
     "nn": {"core", "quant", "kernels"},
     "models": {"core", "quant", "kernels", "nn", "formats", "text"},
+    "train": {"core", "kernels", "nn", "formats"},
     "generate": {"core", "kernels", "nn", "formats", "text", "models"},
 }
 CORE_EXCEPTIONS = {("lib/core/context.cpp", "kernels")}  # the context picks its kernel table; only there

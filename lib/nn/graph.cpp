@@ -188,20 +188,33 @@ void Graph::reset_state() noexcept {
   for (const auto& [from, to] : carried_) std::memset(to->data, 0, to->count * sizeof(float));
 }
 
+void Graph::check_cancel() const {
+  LQ_CHECK(!cancel_ || !cancel_->load(std::memory_order_relaxed), Code::cancelled, "training: cancelled");
+}
+
 void Graph::forward() {
   LQ_CHECK(!training(), Code::internal, "graph: a training graph runs in steps");
   const Run run{*ctx_, false, seed_, 0, 1.0f};
-  for (const auto& op : ops_) op->forward(run);
+  for (const auto& op : ops_) {
+    check_cancel();
+    op->forward(run);
+  }
   copy_states();
 }
 
 void Graph::step(std::uint64_t step, float loss_scale) {
   LQ_CHECK(training(), Code::internal, "graph: a graph for inference has no gradients");
   const Run run{*ctx_, true, seed_, step, loss_scale};
-  for (const auto& op : ops_) op->forward(run);
+  for (const auto& op : ops_) {
+    check_cancel();
+    op->forward(run);
+  }
   if (loss_->grad) *loss_->grad = loss_scale;
-  for (std::size_t i = ops_.size(); i-- > 0;)
-    if (ops_[i]->active_) ops_[i]->backward(run);
+  for (std::size_t i = ops_.size(); i-- > 0;) {
+    if (!ops_[i]->active_) continue;
+    check_cancel();
+    ops_[i]->backward(run);
+  }
   copy_states();
 }
 

@@ -12,6 +12,7 @@
 // Thread contract: one caller at a time.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -107,6 +108,7 @@ class Graph {
   // After each run the final state is copied to where the next one starts: recurrent state over windows of a text.
   void carry(Value from, Value to);
   void reset_state() noexcept;  // zeros in every carried state
+  std::span<const std::pair<Value, Value>> carried() const noexcept { return carried_; }
 
   template <class T, class... Args>
   T& add(Args&&... args) {
@@ -123,6 +125,9 @@ class Graph {
   std::size_t bytes() const noexcept { return arena_.size(); }
   std::size_t size() const noexcept { return ops_.size(); }
 
+  // While *flag holds, runs end between two operators with Error{cancelled}; gradients of parameters are then incomplete.
+  void set_cancel(const std::atomic<bool>* flag) noexcept { cancel_ = flag; }
+
   // Inference: forward only.
   void forward();
   // Training: forward and backward; the gradients are those of loss_scale * loss. `step` numbers dropout's masks.
@@ -136,6 +141,7 @@ class Graph {
   void plan_times(Value loss);
   void place();
   void copy_states() noexcept;
+  void check_cancel() const;
 
   const Context* ctx_;
   Mode mode_;
@@ -144,6 +150,7 @@ class Graph {
   std::vector<std::unique_ptr<Op>> ops_;
   std::vector<std::pair<Value, Value>> carried_;
   Value loss_ = nullptr;
+  const std::atomic<bool>* cancel_ = nullptr;
   Storage arena_;
 };
 
