@@ -26,5 +26,6 @@
 #include "lq_profile.h"
 #include "lq_sampler.h"
 #include "lq_text.h"
+#include "lq_train.h"
 
 #endif

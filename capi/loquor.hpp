@@ -18,5 +18,6 @@
 #include "lq_generate.hpp"
 #include "lq_model.hpp"
 #include "lq_prefix.hpp"
+#include "lq_train.hpp"
 
 #endif

@@ -88,6 +88,12 @@ const char* kind_name(Kind kind) noexcept {
       return "lq_prefix_cache";
     case Kind::embedder:
       return "lq_embedder";
+    case Kind::network:
+      return "lq_network";
+    case Kind::dataset:
+      return "lq_dataset";
+    case Kind::trainer:
+      return "lq_trainer";
   }
   return "handle";
 }

@@ -11,7 +11,7 @@
 
 namespace lq::capi {
 
-enum class Kind : unsigned char { cancel, context, model, stream, chat_template, sampler, session, batch, prefix_cache, embedder };
+enum class Kind : unsigned char { cancel, context, model, stream, chat_template, sampler, session, batch, prefix_cache, embedder, network, dataset, trainer };
 
 const char* kind_name(Kind kind) noexcept;
 

@@ -189,7 +189,8 @@ void Graph::reset_state() noexcept {
 }
 
 void Graph::check_cancel() const {
-  LQ_CHECK(!cancel_ || !cancel_->load(std::memory_order_relaxed), Code::cancelled, "training: cancelled");
+  for (const std::atomic<bool>* flag : cancel_)
+    LQ_CHECK(!flag || !flag->load(std::memory_order_relaxed), Code::cancelled, "training: cancelled");
 }
 
 void Graph::forward() {

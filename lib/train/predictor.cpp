@@ -4,6 +4,11 @@
 #include "shape_key.hpp"
 
 namespace lq {
+namespace {
+
+constexpr std::size_t kMostShapes = 16;
+
+}  // namespace
 
 struct Predictor::Tape {
   nn::Graph graph;
@@ -21,19 +26,16 @@ Predictor::~Predictor() = default;
 
 Predictor::Output Predictor::run(const void* x, const Shape& shape) {
   LQ_CHECK(shape.count() > 0, Code::invalid_argument, "network: an empty input");
-  auto& tape = tapes_[shape_key(shape)];
-  if (carry_ && tapes_.size() > 1) {
-    tapes_.erase(shape_key(shape));
-    fail(Code::invalid_argument, "network: with carried state all inputs have one shape");
+  const std::string key = shape_key(shape);
+  auto found = tapes_.find(key);
+  if (found == tapes_.end()) {
+    LQ_CHECK(!carry_ || tapes_.empty(), Code::invalid_argument,
+             "network: with carried state all inputs have one shape");
+    // A host that feeds ever other shapes is not to fill the memory.
+    if (tapes_.size() >= kMostShapes) tapes_.clear();
+    found = tapes_.emplace(key, std::make_unique<Tape>(network_, shape, carry_)).first;
   }
-  if (!tape) {
-    try {
-      tape = std::make_unique<Tape>(network_, shape, carry_);
-    } catch (...) {
-      tapes_.erase(shape_key(shape));
-      throw;
-    }
-  }
+  Tape* const tape = found->second.get();
   std::memcpy(tape->x->data, x, tape->x->count * 4);
   tape->graph.forward();
   return {tape->y->data, tape->y->shape};

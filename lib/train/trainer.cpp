@@ -13,6 +13,7 @@
 namespace lq {
 namespace {
 
+constexpr std::size_t kMostShapes = 16;
 constexpr std::size_t kSkippedInARow = 10;
 constexpr std::uint64_t kOrderStream = 0x6f72646572;  // of random numbers
 
@@ -68,8 +69,15 @@ Trainer::Tape& Trainer::tape(nn::Graph::Mode mode, std::size_t n, const Shape& x
   const auto found = tapes_.find(key);
   if (found != tapes_.end()) return *found->second;
   auto made = std::make_unique<Tape>(network_, mode, options_, xs, ys);
-  made->graph.set_cancel(&cancel_);
+  if (tapes_.size() >= kMostShapes)  // batches of ever other shapes through step()
+    std::erase_if(tapes_, [&](const auto& t) { return t.second.get() != carrying_; });
+  made->graph.set_cancel(&cancel_, watched_);
   return *tapes_.emplace(key, std::move(made)).first->second;
+}
+
+void Trainer::watch(const std::atomic<bool>* flag) noexcept {
+  watched_ = flag;
+  for (const auto& [key, t] : tapes_) t->graph.set_cancel(&cancel_, flag);
 }
 
 double Trainer::rate() const noexcept {

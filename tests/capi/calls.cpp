@@ -32,6 +32,10 @@ Handles::Handles() : file(TinyModel().gguf()) {
   write_hf_checkpoint(folder / ".", hf_goldens().at("encoders").at("bert"), true);
   REQUIRE(lq_model_load(&encoder, context, (folder / ".").c_str(), nullptr) == LQ_OK);
   REQUIRE(lq_embedder_create(&embedder, encoder, nullptr) == LQ_OK);
+  const lq_array x = xor_inputs(), y = xor_classes();
+  REQUIRE(lq_network_create(&network, context, "linear 2 4 | tanh | linear 4 2", 1) == LQ_OK);
+  REQUIRE(lq_dataset_create(&dataset, &x, &y) == LQ_OK);
+  REQUIRE(lq_trainer_create(&trainer, network, nullptr) == LQ_OK);
   REQUIRE(lq_session_feed(session, tokens.data(), tokens.size()) == LQ_OK);
   size_t length = 0;
   REQUIRE(lq_session_save(nullptr, 0, &length, session) == LQ_OK);
@@ -40,6 +44,9 @@ Handles::Handles() : file(TinyModel().gguf()) {
 }
 
 Handles::~Handles() {
+  lq_trainer_free(trainer);
+  lq_dataset_free(dataset);
+  lq_network_free(network);
   lq_embedder_free(embedder);
   lq_model_free(encoder);
   lq_prefix_cache_free(prefix_cache);
@@ -53,6 +60,7 @@ Handles::~Handles() {
   lq_cancel_free(cancel);
   unlink(path.c_str());
   unlink((path + ".state").c_str());
+  unlink((path + ".network").c_str());
   unlink((path + ".quantized").c_str());
 }
 
@@ -78,6 +86,12 @@ void* Handles::of(Kind kind) const {
       return prefix_cache;
     case Kind::embedder:
       return embedder;
+    case Kind::network:
+      return network;
+    case Kind::dataset:
+      return dataset;
+    case Kind::trainer:
+      return trainer;
   }
   return nullptr;
 }
@@ -286,7 +300,7 @@ const std::vector<CallRow>& all_calls() {
   static const std::vector<CallRow> rows = [] {
     std::vector<CallRow> all;
     for (auto* part : {base_calls, model_calls, text_calls, sampler_calls, session_calls, generation_calls,
-                       prefix_calls, embed_calls})
+                       prefix_calls, embed_calls, train_calls})
       for (const CallRow& row : part()) all.push_back(row);
     return all;
   }();

@@ -32,6 +32,9 @@ struct Handles {
   lq_prefix_cache* prefix_cache = nullptr;
   lq_model* encoder = nullptr;
   lq_embedder* embedder = nullptr;
+  lq_network* network = nullptr;
+  lq_dataset* dataset = nullptr;  // XOR
+  lq_trainer* trainer = nullptr;
   std::vector<std::int32_t> tokens = {262, 35, 265, 114};
   std::string state;  // of the session
 };
@@ -53,6 +56,11 @@ std::vector<CallRow> session_calls();
 std::vector<CallRow> generation_calls();
 std::vector<CallRow> prefix_calls();
 std::vector<CallRow> embed_calls();
+std::vector<CallRow> train_calls();
+
+// Four points and their classes.
+lq_array xor_inputs();
+lq_array xor_classes();
 
 template <class T>
 T* as(void* handle) {

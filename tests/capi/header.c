@@ -33,6 +33,10 @@ static void check_initialisers(void) {
   lq_prefix_cache_stats stats = LQ_PREFIX_CACHE_STATS_INIT;
   lq_profile_part part = LQ_PROFILE_PART_INIT;
   lq_embedder_options embedder = LQ_EMBEDDER_OPTIONS_INIT;
+  lq_array array = LQ_ARRAY_INIT;
+  lq_parameter parameter = LQ_PARAMETER_INIT;
+  lq_train_options train = LQ_TRAIN_OPTIONS_INIT;
+  lq_train_progress progress = LQ_TRAIN_PROGRESS_INIT;
   lq_perplexity_options perplexity = LQ_PERPLEXITY_OPTIONS_INIT;
   lq_perplexity_result figures = LQ_PERPLEXITY_RESULT_INIT;
   expect(context.struct_size == sizeof context && context.isa == NULL, "context options");
@@ -53,6 +57,10 @@ static void check_initialisers(void) {
   expect(stats.struct_size == sizeof stats && stats.evicted == 0, "prefix cache stats");
   expect(part.struct_size == sizeof part && part.name == NULL && part.bytes == 0, "profile part");
   expect(embedder.struct_size == sizeof embedder && embedder.pooling == NULL, "embedder options");
+  expect(array.struct_size == sizeof array && array.data == NULL, "array");
+  expect(parameter.struct_size == sizeof parameter && parameter.data == NULL, "parameter");
+  expect(train.struct_size == sizeof train && train.checkpoint == NULL, "train options");
+  expect(progress.struct_size == sizeof progress && progress.examples_per_s == 0, "train progress");
   expect(perplexity.struct_size == sizeof perplexity && perplexity.cancel == NULL, "perplexity options");
   expect(figures.struct_size == sizeof figures && figures.mean_logprob == 0, "perplexity result");
 }

@@ -26,6 +26,12 @@ int touch_everything(const char* path) {
   n += static_cast<int>(chat.tokenize(model, {{"user", "x"}}).size() + stream.push(1).size());
   n += static_cast<int>(loquor::catalogue().size() + loquor::inspect_json(path).size());
   n += static_cast<int>(loquor::perplexity(model, loquor::Tokens(600, 1)).windows);
+  loquor::Network network("linear 2 2");
+  const float numbers[] = {1, 2};
+  const std::int32_t classes[] = {1};
+  const loquor::Dataset data({numbers, {1, 2}}, {classes, {1}});
+  loquor::Trainer trainer(network);
+  n += static_cast<int>(trainer.fit(data).step + network.run({numbers, {1, 2}}).shape.size());
   n += static_cast<int>(loquor::Embedder(model).embed("x").size());
   return n;
 }

@@ -16,6 +16,7 @@ void bind_errors(py::module_& m);
 void bind_model(py::module_& m);
 void bind_sampler(py::module_& m);
 void bind_session(py::module_& m);
+void bind_train(py::module_& m);
 
 // A Python callable that native code may copy and destroy without holding the GIL.
 class Callable {

@@ -10,4 +10,5 @@ PYBIND11_MODULE(_native, m) {
   bind_sampler(m);
   bind_embed(m);
   bind_session(m);
+  bind_train(m);
 }

@@ -125,8 +125,12 @@ class Graph {
   std::size_t bytes() const noexcept { return arena_.size(); }
   std::size_t size() const noexcept { return ops_.size(); }
 
-  // While *flag holds, runs end between two operators with Error{cancelled}; gradients of parameters are then incomplete.
-  void set_cancel(const std::atomic<bool>* flag) noexcept { cancel_ = flag; }
+  // While one of the flags holds (nullptr: none), runs end between two operators with Error{cancelled}; gradients of
+  // parameters are then incomplete.
+  void set_cancel(const std::atomic<bool>* flag, const std::atomic<bool>* other = nullptr) noexcept {
+    cancel_[0] = flag;
+    cancel_[1] = other;
+  }
 
   // Inference: forward only.
   void forward();
@@ -150,7 +154,7 @@ class Graph {
   std::vector<std::unique_ptr<Op>> ops_;
   std::vector<std::pair<Value, Value>> carried_;
   Value loss_ = nullptr;
-  const std::atomic<bool>* cancel_ = nullptr;
+  const std::atomic<bool>* cancel_[2] = {};
   Storage arena_;
 };
 

@@ -73,6 +73,8 @@ class Trainer {
 
   // Ends the running or next fit(), step() or evaluate() within one operator.
   void cancel() noexcept { cancel_.store(true, std::memory_order_relaxed); }
+  // A flag of the caller's that does the same while it holds; nullptr: none. Not while the trainer runs.
+  void watch(const std::atomic<bool>* flag) noexcept;
 
   // All that the rest of the run depends on; also a file of the network (train/state_dict.hpp). It appears complete or
   // not at all, so a run killed while it saves has the checkpoint before.
@@ -119,6 +121,7 @@ class Trainer {
   std::vector<float> best_values_;
   std::vector<std::uint32_t> carried_;  // state of a checkpoint, for the next batch
   std::atomic<bool> cancel_{false};
+  const std::atomic<bool>* watched_ = nullptr;
 };
 
 // Runs a network forwards; compiled once for each shape. With `carry`, recurrent state runs on from call to call.
