@@ -18,6 +18,7 @@
 #ifndef LOQUOR_H
 #define LOQUOR_H
 
+#include "lq_adapter.h"
 #include "lq_base.h"
 #include "lq_embed.h"
 #include "lq_generate.h"

@@ -13,6 +13,7 @@
 #define LOQUOR_HPP
 
 #include "loquor.h"
+#include "lq_adapter.hpp"
 #include "lq_base.hpp"
 #include "lq_embed.hpp"
 #include "lq_generate.hpp"

@@ -122,6 +122,7 @@ class Event {
 using TokenCallback = std::function<bool(const Event&)>;
 
 class PrefixCache;  // lq_prefix.hpp
+class Adapter;      // lq_adapter.hpp
 
 class Session {
  public:
@@ -144,6 +145,8 @@ class Session {
 
   // Shares what it computes, and what others have, from now on; nullptr: no longer.
   void use_prefix_cache(const PrefixCache* cache);
+  // LoRA adapters and their scales, instead of those before; {}: none.
+  void set_adapters(const std::vector<std::pair<const Adapter*, float>>& adapters);
 
   // Tokens and logits.
   std::size_t set_prompt(const Tokens& tokens) {

@@ -94,6 +94,8 @@ const char* kind_name(Kind kind) noexcept {
       return "lq_dataset";
     case Kind::trainer:
       return "lq_trainer";
+    case Kind::adapter:
+      return "lq_adapter";
   }
   return "handle";
 }

@@ -11,7 +11,22 @@
 
 namespace lq::capi {
 
-enum class Kind : unsigned char { cancel, context, model, stream, chat_template, sampler, session, batch, prefix_cache, embedder, network, dataset, trainer };
+enum class Kind : unsigned char {
+  cancel,
+  context,
+  model,
+  stream,
+  chat_template,
+  sampler,
+  session,
+  batch,
+  prefix_cache,
+  embedder,
+  network,
+  dataset,
+  trainer,
+  adapter
+};
 
 const char* kind_name(Kind kind) noexcept;
 

@@ -80,7 +80,8 @@ bool Batch::Impl::compute(std::span<Session::Impl* const> waiting) {
     const std::size_t left = s->tokens.size() - s->kv.length();
     const std::size_t n = 1 + std::min(left - 1, max_rows - rows);
     rows += n - 1;
-    segments.push_back({&s->kv, {s->tokens.data() + s->kv.length(), n}, n == left ? LogitsFor::last : LogitsFor::none});
+    segments.push_back(
+        {&s->kv, {s->tokens.data() + s->kv.length(), n}, n == left ? LogitsFor::last : LogitsFor::none, s->adapters});
     context = std::max(context, s->n_ctx);
   }
   if (!pass || pass_context < context) {

@@ -72,7 +72,7 @@ bool Session::Impl::begin_ahead(bool small) {
       ahead.pass = std::make_unique<Decoder::Pass>(model->decoder(), most, most, n_ctx);
       ahead.pass->profile_into(profile.get());
     }
-    const PassSegment segment{&kv, {ahead.rows.data(), k + 1}, LogitsFor::all};
+    const PassSegment segment{&kv, {ahead.rows.data(), k + 1}, LogitsFor::all, adapters};
     ahead.pass->begin({&segment, 1});
     running = ahead.pass.get();
     return true;

@@ -243,11 +243,11 @@ void Session::use_prefix_cache(std::shared_ptr<PrefixCache> cache) {
 }
 
 void Session::Impl::take_prefix(std::size_t n) noexcept {
-  if (prefixes && !running) prefixes->take(kv, std::span(tokens).first(n));
+  if (prefixes && !running && adapters.empty()) prefixes->take(kv, std::span(tokens).first(n));
 }
 
 void Session::Impl::computed(std::size_t rows) noexcept {
-  if (prefixes && kv.length() / kPage > (kv.length() - rows) / kPage) prefixes->publish(kv, tokens);
+  if (prefixes && adapters.empty() && kv.length() / kPage > (kv.length() - rows) / kPage) prefixes->publish(kv, tokens);
 }
 
 }  // namespace lq

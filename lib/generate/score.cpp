@@ -11,7 +11,7 @@ namespace {
 // Computes positions [kv.length(), end), all logits but those of `choice` left out.
 void compute_piece(Session::Impl& s, Decoder::Pass& pass, std::size_t rows, LogitsFor logits, const HeadChoice& choice,
                    const std::atomic<bool>* cancel) {
-  const PassSegment segment{&s.kv, {s.tokens.data() + s.kv.length(), rows}, logits};
+  const PassSegment segment{&s.kv, {s.tokens.data() + s.kv.length(), rows}, logits, s.adapters};
   try {
     pass.begin({&segment, 1}, choice);
     do {

@@ -169,7 +169,8 @@ void Session::Impl::begin_pass(Clock::time_point deadline) {
   if (left == 1 && begin_ahead(small)) return;
   const std::size_t rows = std::min(left, small ? std::min(kStepChunk, chunk()) : chunk());
   Decoder::Pass& pass = pass_for(rows, 1);
-  const PassSegment segment{&kv, {tokens.data() + kv.length(), rows}, rows == left ? LogitsFor::last : LogitsFor::none};
+  const PassSegment segment{
+      &kv, {tokens.data() + kv.length(), rows}, rows == left ? LogitsFor::last : LogitsFor::none, adapters};
   logits = {};
   pass.begin({&segment, 1});
   running = &pass;
@@ -250,6 +251,7 @@ Session Session::fork() const {
   copy->ahead.policy = impl_->ahead.policy;
   if (impl_->ready()) copy->keep_logits(impl_->logits);
   copy->prefixes = impl_->prefixes;
+  copy->adapters = impl_->adapters;
   return Session(std::move(copy));
 }
 
@@ -318,7 +320,8 @@ void Session::eval(std::span<const std::int32_t> tokens,
   s.logits = {};
   s.reserve_tokens(tokens.size());
   for (std::size_t at = 0; at < tokens.size(); at += piece) {
-    const PassSegment segment{&s.kv, tokens.subspan(at, std::min(piece, tokens.size() - at)), LogitsFor::all};
+    const PassSegment segment{&s.kv, tokens.subspan(at, std::min(piece, tokens.size() - at)), LogitsFor::all,
+                              s.adapters};
     s.check_memory(segment.tokens.size(), pass.nbytes());
     pass.begin({&segment, 1});
     do s.check_cancel();

@@ -15,6 +15,7 @@
 #include "lookup.hpp"
 #include "loquor/core/status.hpp"
 #include "loquor/generate/session.hpp"
+#include "loquor/models/adapter.hpp"
 #include "stop_matcher.hpp"
 
 namespace lq {
@@ -70,6 +71,7 @@ struct Session::Impl {
   Lookahead ahead;
   std::vector<float> own_logits;  // where they are kept when no pass holds them (after fork or a batch)
   std::optional<Generation> generation;
+  std::vector<AdapterUse> adapters;       // of all its passes; pages are then its own, and not shared as prefixes
   std::shared_ptr<PrefixCache> prefixes;  // shared with other sessions, if the caller said so
   std::unique_ptr<PassProfile> profile;   // of its passes, if that is wanted
   std::atomic<bool> cancelled{false};

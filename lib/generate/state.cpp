@@ -4,6 +4,7 @@
 //   tokens   i32 each, checksum u64
 //   pages    ceil(positions / 64), each its bytes and a checksum u64
 // Everything is checked, and the new cache complete, before the session changes.
+#include <bit>
 #include <cstring>
 
 #include "loquor/core/atomic_file.hpp"
@@ -29,6 +30,9 @@ Header header_of(const Session::Impl& s) noexcept {
   Header h{};
   std::memcpy(h.magic, kMagic, sizeof kMagic);
   h.fingerprint = s.model->decoder()->fingerprint();
+  for (const AdapterUse& use : s.adapters)
+    h.fingerprint =
+        (h.fingerprint ^ use.adapter->fingerprint()) * 0x9e3779b97f4a7c15u + std::bit_cast<std::uint32_t>(use.scale);
   h.kv_type = static_cast<std::int32_t>(l.type);
   h.n_layer = static_cast<std::uint32_t>(l.n_layer);
   h.n_kv_head = static_cast<std::uint32_t>(l.n_kv_head);
@@ -86,7 +90,8 @@ class StateReader {
 
 void check_header(const Session::Impl& s, const Header& h, const std::string& name) {
   const Header own = header_of(s);
-  LQ_CHECK(h.fingerprint == own.fingerprint, Code::mismatch, name, ": was saved by another model");
+  LQ_CHECK(h.fingerprint == own.fingerprint, Code::mismatch, name,
+           ": was saved by another model, or with other adapters");
   LQ_CHECK(h.kv_type == own.kv_type, Code::mismatch, name, ": its cache is of type ", h.kv_type, ", this session's of ",
            own.kv_type);
   LQ_CHECK(h.n_layer == own.n_layer && h.n_kv_head == own.n_kv_head && h.head_dim == own.head_dim &&

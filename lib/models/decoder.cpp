@@ -32,6 +32,9 @@ std::size_t Decoder::weight_bytes(const GgufFile& file) {
 const DecoderSpec& Decoder::spec() const noexcept { return impl_->spec; }
 const Context& Decoder::context() const noexcept { return *impl_->ctx; }
 Compute Decoder::compute() const noexcept { return impl_->compute; }
+bool Decoder::interleaved(std::size_t layer) const noexcept {
+  return impl_->weights.layers[layer].gate_up.interleaved;
+}
 std::uint64_t Decoder::fingerprint() const noexcept { return impl_->fingerprint; }
 
 KvLayout Decoder::kv_layout(DType kv_type) const noexcept {

@@ -55,4 +55,7 @@ struct HfImport {
   bool takes(std::string_view model_type) const noexcept;
 };
 
+// The rule for a checkpoint's tensor and the name it gets; nullptr: there is none.
+const HfRule* find_rule(const HfImport& import, std::string_view tensor, std::string& to);
+
 }  // namespace lq

@@ -170,6 +170,16 @@ void write_pooling(const fs::path& folder, HfBuilder& builder) {
 
 }  // namespace
 
+const HfRule* find_rule(const HfImport& import, std::string_view tensor, std::string& to) {
+  std::vector<std::size_t> numbers;
+  for (const HfRule& rule : import.rules) {
+    if (!match(rule.from, strip(tensor, import.prefixes), numbers)) continue;
+    to = with_number(rule.to, numbers);
+    return &rule;
+  }
+  return nullptr;
+}
+
 bool is_hf_folder(const std::string& path) {
   std::error_code error;
   return fs::is_directory(path, error) && fs::exists(fs::path(path) / "config.json", error);

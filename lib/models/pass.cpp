@@ -105,7 +105,7 @@ void Decoder::Pass::Impl::accept(std::span<const PassSegment> batch, const HeadC
   keep_maxima = true;
   layout = batch[0].seq->layout();
   for (const PassSegment& s : batch) {
-    const Segment seg{s.seq, ids.size(), s.tokens.size(), s.seq->length(), s.logits};
+    const Segment seg{s.seq, ids.size(), s.tokens.size(), s.seq->length(), s.logits, s.adapters};
     ids.insert(ids.end(), s.tokens.begin(), s.tokens.end());
     for (std::size_t i = 0; i < seg.rows; ++i) positions.push_back(seg.first_pos + i);
     for (std::size_t i = seg.rows - seg.logit_rows(); i < seg.rows; ++i) wanted.push_back(seg.first_row + i);
@@ -113,6 +113,7 @@ void Decoder::Pass::Impl::accept(std::span<const PassSegment> batch, const HeadC
     keep_maxima &= s.logits != LogitsFor::all;  // those are read, not drawn from
     segments.push_back(seg);
   }
+  find_adapted(false);
   n_logits = 0;
   hidden = x;
   n_hidden = ids.size();
@@ -178,6 +179,7 @@ void Decoder::Pass::Impl::select_rows() {
   hidden = selected;
   n_hidden = wanted.size();
   make_items(true);
+  find_adapted(true);
 }
 
 void Decoder::Pass::Impl::make_items(bool only_wanted) {
@@ -261,6 +263,7 @@ void Decoder::Pass::begin(std::span<const PassSegment> segments, const HeadChoic
   Impl& p = *impl_;
   check_batch(segments, choice, *p.model, {p.max_rows, p.max_logits, p.max_context, p.max_scores});
   p.check_distinct(segments);
+  p.reserve_adapters(segments);
   abandon();
   std::size_t reserved = 0;
   try {

@@ -9,6 +9,7 @@
 #include "decoder_impl.hpp"
 #include "head_rows.hpp"
 #include "loquor/kernels/table.hpp"
+#include "loquor/models/adapter.hpp"
 #include "loquor/models/pass_profile.hpp"
 #include "loquor/models/score_head.hpp"
 
@@ -19,6 +20,7 @@ struct Decoder::Pass::Impl {
     KvSequence* seq;
     std::size_t first_row, rows, first_pos;
     LogitsFor logits;
+    std::span<const AdapterUse> adapters;
     std::size_t logit_rows() const noexcept { return logits == LogitsFor::all ? rows : logits == LogitsFor::last; }
   };
 
@@ -47,6 +49,13 @@ struct Decoder::Pass::Impl {
   std::vector<std::size_t> positions;  // of each row
   std::vector<std::size_t> wanted;     // rows whose logits are wanted
   std::vector<AttentionItem> items;
+  // Rows of the residual stream and the adapters that they go through.
+  struct AdaptedRows {
+    std::size_t first, rows;
+    std::span<const AdapterUse> adapters;
+  };
+  std::vector<AdaptedRows> adapted;
+  std::vector<float> low;  // (rows, rank), what comes out of an adapter's first matrix
   std::vector<const KvSequence*> sorted;
   KvLayout layout;
   std::size_t depth = 0;  // longest sequence, after this pass
@@ -99,6 +108,9 @@ struct Decoder::Pass::Impl {
   void embed();
   void rope_tables();
   void run_linear(const Linear& linear, TensorView<float> y, Store store, const Linear* next);
+  void adapt(Adapter::LowRank Adapter::Layer::*which, TensorView<float> y);
+  void find_adapted(bool only_wanted);
+  void reserve_adapters(std::span<const PassSegment> batch);
   Upcoming head_slice(std::size_t begin) const noexcept;
   const RopeTable& rope_table(int which) const noexcept;
   void apply_norm(const NormWeights& w);
@@ -112,7 +124,8 @@ struct Decoder::Pass::Impl {
   void attention_out(const LayerWeights& w, const Linear* next);
   void run_ffn_up();
   void run_ffn_down();
-  void add_half(const Linear& linear, const NormWeights& post, const Linear* next);
+  void add_half(const Linear& linear, const NormWeights& post, const Linear* next,
+                Adapter::LowRank Adapter::Layer::*which);
   void activate(bool interleaved, std::size_t rows);
   void run_experts();
   void choose_experts(float* scores) const noexcept;

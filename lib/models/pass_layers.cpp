@@ -89,7 +89,10 @@ void Decoder::Pass::Impl::run_qkv() {
   const LayerWeights& w = weights.layers[layer];
   const std::size_t stride = qkv_cols();
   norm(w.attn_norm);
-  as(PassPart::qkv, [&] { run_linear(w.qkv, view(qkv, n_hidden, stride, stride), Store::assign, &w.o); });
+  as(PassPart::qkv, [&] {
+    run_linear(w.qkv, view(qkv, n_hidden, stride, stride), Store::assign, &w.o);
+    adapt(&Adapter::Layer::qkv, view(qkv, n_hidden, stride, stride));
+  });
   as(PassPart::rotary, [&] { place_heads(w); });
   float* const k = qkv + q_cols();
   float* const v = k + kv_cols();
@@ -115,11 +118,16 @@ void Decoder::Pass::Impl::place_heads(const LayerWeights& w) {
 }
 
 // Adds a half's result to the stream: at once, or by way of `temp` where a norm or a scale comes between.
-void Decoder::Pass::Impl::add_half(const Linear& linear, const NormWeights& post, const Linear* next) {
-  if (!post.weight && spec.residual_scale == 1) return run_linear(linear, stream(), Store::add, next);
+void Decoder::Pass::Impl::add_half(const Linear& linear, const NormWeights& post, const Linear* next,
+                                   Adapter::LowRank Adapter::Layer::*which) {
+  if (!post.weight && spec.residual_scale == 1) {
+    run_linear(linear, stream(), Store::add, next);
+    return adapt(which, stream());
+  }
   const auto y = view(temp, n_hidden, spec.d_model, spec.d_model);
   const auto const_y = cview(temp, n_hidden, spec.d_model, spec.d_model);
   run_linear(linear, y, Store::assign, next);
+  adapt(which, y);
   if (post.weight) rms_norm(ctx, const_y, post.weight, spec.norm_eps, y);
   add_scaled(ctx, spec.residual_scale, const_y, stream());
 }
@@ -142,7 +150,7 @@ void Decoder::Pass::Impl::run_attend() {
 void Decoder::Pass::Impl::attention_out(const LayerWeights& w, const Linear* next) {
   as(PassPart::attention_out, [&] {
     set_activations(ctx, cview(attn, n_hidden, q_cols(), q_cols()), act);
-    add_half(w.o, w.attn_post_norm, next);
+    add_half(w.o, w.attn_post_norm, next, &Adapter::Layer::o);
   });
 }
 
@@ -151,7 +159,10 @@ void Decoder::Pass::Impl::run_ffn_up() {
   norm(spec.shared_norm ? w.attn_norm : w.ffn_norm);
   if (spec.n_expert) return;
   const std::size_t cols = is_gated(spec.ffn) ? 2 * spec.d_ff : spec.d_ff;
-  as(PassPart::ffn_up, [&] { run_linear(w.gate_up, view(ffn, n_hidden, cols, cols), Store::assign, &w.down); });
+  as(PassPart::ffn_up, [&] {
+    run_linear(w.gate_up, view(ffn, n_hidden, cols, cols), Store::assign, &w.down);
+    adapt(&Adapter::Layer::gate_up, view(ffn, n_hidden, cols, cols));
+  });
 }
 
 // act := what the block's activation makes of `rows` rows of ffn.
@@ -167,7 +178,8 @@ void Decoder::Pass::Impl::run_ffn_down() {
   if (spec.n_expert) return as(PassPart::experts, [&] { run_experts(); });
   const Linear* next = layer + 1 < spec.n_layer ? &weights.layers[layer + 1].qkv : nullptr;
   as(PassPart::activation, [&] { activate(w.gate_up.interleaved, n_hidden); });
-  as(PassPart::ffn_down, [&] { add_half(w.down, w.ffn_post_norm, spec.parallel ? &w.o : next); });
+  as(PassPart::ffn_down,
+     [&] { add_half(w.down, w.ffn_post_norm, spec.parallel ? &w.o : next, &Adapter::Layer::down); });
   if (spec.parallel) attention_out(w, next);
 }
 

@@ -36,6 +36,8 @@ Handles::Handles() : file(TinyModel().gguf()) {
   REQUIRE(lq_network_create(&network, context, "linear 2 4 | tanh | linear 4 2", 1) == LQ_OK);
   REQUIRE(lq_dataset_create(&dataset, &x, &y) == LQ_OK);
   REQUIRE(lq_trainer_create(&trainer, network, nullptr) == LQ_OK);
+  write_adapter(path + ".adapter", 0.5f);
+  REQUIRE(lq_adapter_load(&adapter, model, (path + ".adapter").c_str()) == LQ_OK);
   REQUIRE(lq_session_feed(session, tokens.data(), tokens.size()) == LQ_OK);
   size_t length = 0;
   REQUIRE(lq_session_save(nullptr, 0, &length, session) == LQ_OK);
@@ -44,6 +46,7 @@ Handles::Handles() : file(TinyModel().gguf()) {
 }
 
 Handles::~Handles() {
+  lq_adapter_free(adapter);
   lq_trainer_free(trainer);
   lq_dataset_free(dataset);
   lq_network_free(network);
@@ -61,6 +64,7 @@ Handles::~Handles() {
   unlink(path.c_str());
   unlink((path + ".state").c_str());
   unlink((path + ".network").c_str());
+  unlink((path + ".adapter").c_str());
   unlink((path + ".quantized").c_str());
 }
 
@@ -92,6 +96,8 @@ void* Handles::of(Kind kind) const {
       return dataset;
     case Kind::trainer:
       return trainer;
+    case Kind::adapter:
+      return adapter;
   }
   return nullptr;
 }
@@ -300,7 +306,7 @@ const std::vector<CallRow>& all_calls() {
   static const std::vector<CallRow> rows = [] {
     std::vector<CallRow> all;
     for (auto* part : {base_calls, model_calls, text_calls, sampler_calls, session_calls, generation_calls,
-                       prefix_calls, embed_calls, train_calls})
+                       prefix_calls, embed_calls, train_calls, adapter_calls})
       for (const CallRow& row : part()) all.push_back(row);
     return all;
   }();

@@ -35,6 +35,7 @@ struct Handles {
   lq_network* network = nullptr;
   lq_dataset* dataset = nullptr;  // XOR
   lq_trainer* trainer = nullptr;
+  lq_adapter* adapter = nullptr;  // of the model
   std::vector<std::int32_t> tokens = {262, 35, 265, 114};
   std::string state;  // of the session
 };
@@ -57,6 +58,8 @@ std::vector<CallRow> generation_calls();
 std::vector<CallRow> prefix_calls();
 std::vector<CallRow> embed_calls();
 std::vector<CallRow> train_calls();
+std::vector<CallRow> adapter_calls();
+void write_adapter(const std::string& path, float value);
 
 // Four points and their classes.
 lq_array xor_inputs();

@@ -32,6 +32,8 @@ int touch_everything(const char* path) {
   const loquor::Dataset data({numbers, {1, 2}}, {classes, {1}});
   loquor::Trainer trainer(network);
   n += static_cast<int>(trainer.fit(data).step + network.run({numbers, {1, 2}}).shape.size());
+  loquor::Adapter adapter(model, path);
+  session.set_adapters({{&adapter, 0.5f}});
   n += static_cast<int>(loquor::Embedder(model).embed("x").size());
   return n;
 }

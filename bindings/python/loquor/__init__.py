@@ -27,7 +27,7 @@ from .errors import (
 )
 from .model import Chat, Model
 from .sampling import Sampler
-from .session import Event, PrefixCache, Result, Session
+from .session import Adapter, Event, PrefixCache, Result, Session
 
 Cancel = _native.Cancel
 __version__: str = _native.version
@@ -68,7 +68,7 @@ def quantize(source, target, type, *, head="", threads=0, progress=None, cancel=
 
 
 __all__ = [
-    "BadFile", "Cancel", "Cancelled", "Chat", "ContextFull", "Embedder", "Event", "Forked", "InputOutputError", "Internal", "InvalidArgument",
+    "Adapter", "BadFile", "Cancel", "Cancelled", "Chat", "ContextFull", "Embedder", "Event", "Forked", "InputOutputError", "Internal", "InvalidArgument",
     "LimitReached", "LoquorError", "Mismatch", "Model", "NotFound", "OutOfMemory", "PrefixCache", "Result", "Sampler", "Session", "TemplateError",
     "Unsupported", "inspect", "isas", "models", "quantize",
 ]

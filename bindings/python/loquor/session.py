@@ -118,6 +118,21 @@ class PrefixCache:
         self._native.clear()
 
 
+class Adapter:
+    """A LoRA adapter of a model: a GGUF file of the type "adapter", or a folder as PEFT saves it.
+
+        session.set_adapters([(loquor.Adapter(model, "my-adapter"), 1.0)])
+    """
+
+    def __init__(self, model: Model, path):
+        self._native = _native.Adapter(model._m, os.fspath(path))
+
+    @property
+    def targets(self) -> int:
+        """How many matrices it changes."""
+        return self._native.targets
+
+
 class Session:
     """What the model has seen, and what it remembers of it.
 
@@ -200,6 +215,14 @@ class Session:
     def use_prefix_cache(self, cache: Optional[PrefixCache]) -> None:
         """From now on takes over what others have computed of a prompt, and shares what it computes; None: no longer."""
         self._s.use_prefix_cache(None if cache is None else cache._native)
+
+    def set_adapters(self, adapters: Sequence[Tuple[Adapter, float]]) -> None:
+        """From now on computes with these adapters times their scales, instead of those before; []: with none.
+
+        The tokens stay; what was computed of them otherwise is computed again. A session with adapters takes no part in
+        a prefix cache, and its saved state loads only with the same ones.
+        """
+        self._s.set_adapters([(a._native, float(scale)) for a, scale in adapters])
 
     def score(self, tokens: Sequence[int]) -> Tuple[float, int]:
         """Appends tokens; the sum of their log probabilities, and how many of them that is."""

@@ -158,6 +158,9 @@ py::dict result(const Session& s) {
 
 void bind_session(py::module_& m) {
   using Release = py::call_guard<py::gil_scoped_release>;
+  py::class_<loquor::Adapter>(m, "Adapter")
+      .def(py::init<const loquor::Model&, const std::string&>(), Release())
+      .def_property_readonly("targets", &loquor::Adapter::targets);
   py::class_<loquor::PrefixCache>(m, "PrefixCache")
       .def(py::init<const loquor::Model&, std::uint64_t>())
       .def("resize", &loquor::PrefixCache::resize, Release())
@@ -171,6 +174,7 @@ void bind_session(py::module_& m) {
       .def("logits", &logits)
       .def("logits_of", &logits_of)
       .def("use_prefix_cache", &Session::use_prefix_cache)
+      .def("set_adapters", &Session::set_adapters)
       .def("eval_logits", &eval_logits)
       .def("score", [](Session& s, const loquor::Tokens& t) { return run(s, [&] { return s.score(t); }); })
       .def("rewind", &Session::rewind)

@@ -94,6 +94,11 @@ class Session {
   // Error{invalid_argument} for another model's.
   void use_prefix_cache(std::shared_ptr<PrefixCache> cache);
 
+  // From now on computes with these adapters added to the weights, in their order; none: with the weights alone. What
+  // was computed otherwise is computed again when it is needed; the tokens stay, a generation is given up. While there
+  // are any, the session takes no part in a prefix cache. Throws Error{invalid_argument} for another model's, or a
+  // scale that is not finite.
+  void set_adapters(std::vector<AdapterUse> adapters);
   // Holds exactly these tokens afterwards; returns how many were in the cache already. Throws Error{invalid_argument|
   // context_full|cancelled|out_of_memory}.
   std::size_t set_prompt(std::span<const std::int32_t> tokens);

@@ -99,6 +99,8 @@ class Decoder {
   const Context& context() const noexcept;
   Compute compute() const noexcept;
   KvLayout kv_layout(DType kv_type) const noexcept;
+  // Whether the columns of the layer's gate and up alternate in panels of 16.
+  bool interleaved(std::size_t layer) const noexcept;
   // Identifies the weights: a hash over the spec, tensor directory and a sample of the data; state files carry it.
   std::uint64_t fingerprint() const noexcept;
 
@@ -112,11 +114,19 @@ class Decoder {
 
 enum class LogitsFor : int { none = 0, last = 1, all = 2 };
 
+class Adapter;  // models/adapter.hpp
+struct AdapterUse {
+  std::shared_ptr<const Adapter> adapter;
+  float scale = 1;
+};
+
 // Consecutive new tokens of one sequence. The pass appends them at seq->length(), and commits them when it is done.
 struct PassSegment {
   KvSequence* seq = nullptr;
   std::span<const std::int32_t> tokens;
   LogitsFor logits = LogitsFor::last;
+  std::span<const AdapterUse> adapters =
+      {};  // added to the weights, for this segment; unchanged until the pass is done
 };
 
 // What of the head a pass computes, where that is not all of it for the rows whose logits are wanted. At most one is
