@@ -66,14 +66,14 @@ inline void tile_plain(const MatmulArgs& m, std::size_t panel, std::size_t token
     for (auto& v : row) v = L::zero();
   const std::byte* base = m.panels + panel * m.panel_bytes;
   for (std::size_t k = 0; k < m.cols; ++k) {
-    typename L::F x[T];
-#pragma GCC unroll 8
-    for (int t = 0; t < T; ++t) x[t] = L::set1(m.x[(token + static_cast<std::size_t>(t)) * m.cols + k]);
-#pragma GCC unroll 8
-    for (int p = 0; p < P; ++p) {
-      const auto w = Widen<A, kType>::at(base + static_cast<std::size_t>(p) * m.panel_bytes, k);
-#pragma GCC unroll 8
-      for (int t = 0; t < T; ++t) acc[p][t] = L::fma(w, x[t], acc[p][t]);
+    typename L::F w[P];
+#pragma GCC unroll 2
+    for (int p = 0; p < P; ++p) w[p] = Widen<A, kType>::at(base + static_cast<std::size_t>(p) * m.panel_bytes, k);
+#pragma GCC unroll 12
+    for (int t = 0; t < T; ++t) {
+      const auto x = L::set1(m.x[(token + static_cast<std::size_t>(t)) * m.cols + k]);
+#pragma GCC unroll 2
+      for (int p = 0; p < P; ++p) acc[p][t] = L::fma(w[p], x, acc[p][t]);
     }
   }
   store_tile<A, P, T>(m, panel, token, acc);
@@ -103,8 +103,8 @@ inline void walk(const MatmulArgs& m, std::size_t begin, std::size_t end, const 
     for (; p < end; ++p) tile.template operator()<1, 1>(m, p, 0);
     return;
   }
-  for (; p + L::kPanels <= end; p += L::kPanels) walk_tokens<A, L::kPanels, L::kTokens>(m, p, tile);
-  for (; p < end; ++p) walk_tokens<A, 1, L::kTokens>(m, p, tile);
+  for (; p + L::kGemmPanels <= end; p += L::kGemmPanels) walk_tokens<A, L::kGemmPanels, L::kGemmRows>(m, p, tile);
+  for (; p < end; ++p) walk_tokens<A, 1, L::kGemmRows>(m, p, tile);
 }
 
 template <class A, DType kType>
