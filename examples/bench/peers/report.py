@@ -161,11 +161,11 @@ def plot(entries, path):
     cpu = max(entries, key=lambda e: e["date"])["cpu"]
     best = [e for e in entries if e["cpu"] == cpu and e["file"] == "Q4_1" and e["isa"] != "avx2" and e.get("ratio")]
     best.sort(key=lambda e: ORDER[e["row"]], reverse=True)
-    fig, ax = plt.subplots(figsize=(7, 0.32 * len(best) + 1))
+    fig, ax = plt.subplots(figsize=(8, 0.32 * len(best) + 1))
     y = range(len(best))
     ax.barh(y, [e["ratio"] for e in best], color=["#4477aa" if results.verdict(e) != "missed" else "#cc6677" for e in best])
     ax.hlines(y, [e["ratio_min"] for e in best], [e["ratio_max"] for e in best], color="black", linewidth=1)
-    gates = [(i, e["gate"]) for i, e in enumerate(best) if e.get("gate")]
+    gates = [(i, e["gate"]) for i, e in enumerate(best) if e.get("gate") and e["kind"] == "ratio"]
     ax.scatter([g for _, g in gates], [i for i, _ in gates], marker="|", s=120, color="#ddaa33", zorder=3, label="gate")
     ax.set_yticks(list(y), [f"{e['row']} {e['part'] or e['what']} / {e['peer'].split(',')[0]}" for e in best], fontsize=7)
     ax.set_xscale("log")
