@@ -47,6 +47,24 @@ class Reader {
     if (!b) wrong(key, "a boolean");
     return b;
   }
+  std::vector<float> scores() const {
+    std::vector<float> out;
+    const GgufValue* v = find("scores");
+    if (!v) return out;
+    const auto values = v->as_doubles();
+    if (!values) wrong("scores", "an array of numbers");
+    return {values->begin(), values->end()};
+  }
+  std::vector<std::int32_t> ids(const char* key) const {
+    const GgufValue* v = find(key);
+    if (!v) return {};
+    const auto values = v->as_ints();
+    if (!values) wrong(key, "an array of token ids");
+    std::vector<std::int32_t> out;
+    for (const std::int64_t id : *values)
+      out.push_back(id < 0 || id > std::numeric_limits<std::int32_t>::max() ? -1 : static_cast<std::int32_t>(id));
+    return out;
+  }
   std::vector<std::int32_t> types() const {
     std::vector<std::int32_t> out;
     const GgufValue* v = find("token_type");
@@ -72,6 +90,7 @@ TokenizerData read_tokenizer(const GgufFile& file) {
   d.pre = r.string("pre", false);
   d.tokens = r.strings("tokens", true);
   d.types = r.types();
+  if (d.model != "gpt2" && d.model != "bert") d.scores = r.scores();  // the others have no use for them
   d.merges = r.strings("merges", false);
   d.bos = r.id("bos_token_id");
   if (!d.bos) d.bos = r.id("cls_token_id");
@@ -85,6 +104,11 @@ TokenizerData read_tokenizer(const GgufFile& file) {
   d.add_eos = r.flag("add_eos_token");
   d.lowercase = r.flag("normalizer.lowercase");
   d.strip_accents = r.flag("normalizer.strip_accents");
+  d.add_space_prefix = r.flag("add_space_prefix");
+  d.space_prefix = r.string("space_prefix", false);
+  d.lstrip = r.ids("lstrip");
+  d.rstrip = r.ids("rstrip");
+  d.single_word = r.ids("single_word");
   d.keep_alive = file.storage();
   return d;
 }

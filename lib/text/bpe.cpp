@@ -222,7 +222,7 @@ void BpeTokenizer::find_replacement() {
   replacement_.assign(ids, ids + n);
 }
 
-void BpeTokenizer::encode_plain(std::string_view text, std::vector<std::int32_t>& out) const {
+void BpeTokenizer::encode_plain(std::string_view text, bool, std::vector<std::int32_t>& out) const {
   if (!text.empty()) encode_(*this, text, out);
 }
 

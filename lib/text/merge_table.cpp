@@ -37,14 +37,15 @@ MergeTable::MergeTable(std::span<const std::string_view> merges, const Vocab& vo
   std::string buffer(longest(merges) + WordKey::kReadable, '\0');
   char* const joined = buffer.data();
   std::int32_t result = -1;
+  const auto decode = vocab.spelling() == Spelling::byte_level ? decode_byte_alphabet : decode_metaspaces;
   for (std::size_t i = 0; i < merges.size(); ++i) {
     // A space separates the two; the alphabet itself has none, so the first after a character is the one.
     const std::size_t space = merges[i].find(' ', 1);
     LQ_CHECK(space != std::string_view::npos && space + 1 < merges[i].size(), Code::bad_file, "tokenizer.ggml.merges[",
              i, "] isn't two pieces with a space between");
-    const std::size_t n = decode_byte_alphabet(merges[i].substr(0, space), joined);
+    const std::size_t n = decode(merges[i].substr(0, space), joined);
     if (n == std::string_view::npos) continue;
-    const std::size_t m = decode_byte_alphabet(merges[i].substr(space + 1), joined + n);
+    const std::size_t m = decode(merges[i].substr(space + 1), joined + n);
     if (m == std::string_view::npos) continue;
     // Merges are mostly listed in the order of the tokens they make, so the id after the last result is worth a guess.
     result = find_word(vocab, joined, n + m, result + 1);

@@ -7,6 +7,7 @@
 #include "loquor/core/registry.hpp"
 #include "loquor/core/status.hpp"
 #include "loquor/text/bpe.hpp"
+#include "loquor/text/sentencepiece.hpp"
 #include "loquor/text/special_trie.hpp"
 #include "loquor/text/unicode.hpp"
 #include "loquor/text/wordpiece.hpp"
@@ -31,6 +32,33 @@ constexpr std::string_view kEndNames[] = {
     "<|end|>",       "<|return|>", "<|call|>",   "<end_of_turn>", "<eos>",
     "</s>",          "<EOT>",      "<|eot|>",    "<|eom|>",       "<｜end▁of▁sentence｜>",
 };
+
+// How added tokens are looked for.
+constexpr std::uint8_t kStripLeft = 1, kStripRight = 2, kSingleWord = 4;
+
+// The character that ends at `at` (> 0), or begins there.
+CharClass class_before(std::string_view text, std::size_t at, std::size_t* length = nullptr) noexcept {
+  std::size_t begin = at - 1;
+  while (begin > 0 && at - begin < 4 && (text[begin] & 0xc0) == 0x80) --begin;
+  const CodePoint c = decode_utf8(text.data() + begin, at - begin);
+  if (length) *length = at - begin;
+  return c.length == at - begin ? class_of(c.value) : CharClass::other;
+}
+CharClass class_after(std::string_view text, std::size_t at, std::size_t* length = nullptr) noexcept {
+  const CodePoint c = decode_utf8(text.data() + at, text.size() - at);
+  if (length) *length = c.length;
+  return c.length ? class_of(c.value) : CharClass::other;
+}
+
+// Letters, numbers and the underscore: \w but for marks and other connectors.
+bool in_word(CharClass c, char byte) noexcept {
+  return byte == '_' || c == CharClass::letter || c == CharClass::number || c == CharClass::newer_number;
+}
+
+bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) noexcept {
+  return !(begin > 0 && in_word(class_before(text, begin), text[begin - 1])) &&
+         !(end < text.size() && in_word(class_after(text, end), text[end]));
+}
 
 using OptionalId = std::optional<std::int32_t>;
 
@@ -85,7 +113,18 @@ Tokenizer::Tokenizer(const TokenizerData& data, Vocab vocab)
   }
   std::sort(eog_.begin(), eog_.end());
   eog_.erase(std::unique(eog_.begin(), eog_.end()), eog_.end());
+  set_rules(data.lstrip, kStripLeft);
+  set_rules(data.rstrip, kStripRight);
+  set_rules(data.single_word, kSingleWord);
   specials_ = std::make_shared<const Specials>(Specials{SpecialTrie::build(added), SpecialTrie::build(all)});
+}
+
+void Tokenizer::set_rules(const std::vector<std::int32_t>& ids, std::uint8_t rule) {
+  for (const std::int32_t id : ids) {
+    checked_id(vocab_, "added tokens' rules", id);
+    rules_.resize(vocab_.size());
+    rules_[static_cast<std::size_t>(id)] |= rule;
+  }
 }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text, EncodeOptions options) const {
@@ -121,9 +160,15 @@ void Tokenizer::encode_fragments(std::string_view text, const EncodeOptions& opt
     while (from < to) {
       const SpecialTrie::Match match = trie.find(text, from, to);
       if (match.id < 0) break;
-      encode_plain(text.substr(plain, match.begin - plain), out);
+      const std::uint8_t rules = rules_.empty() ? std::uint8_t{0} : rules_[static_cast<std::size_t>(match.id)];
+      from = match.end;
+      if ((rules & kSingleWord) && !stands_alone(text, match.begin, match.end)) continue;
+      std::size_t begin = match.begin, n = 0;
+      while ((rules & kStripLeft) && begin > plain && class_before(text, begin, &n) == CharClass::space) begin -= n;
+      while ((rules & kStripRight) && from < to && class_after(text, from, &n) == CharClass::space) from += n;
+      encode_plain(text.substr(plain, begin - plain), plain == 0, out);
       out.push_back(match.id);
-      plain = from = match.end;
+      plain = from;
     }
   };
   if (options.parse_special) {
@@ -137,7 +182,7 @@ void Tokenizer::encode_fragments(std::string_view text, const EncodeOptions& opt
   } else {
     scan(specials_->added, 0, text.size());
   }
-  encode_plain(text.substr(plain), out);
+  encode_plain(text.substr(plain), plain == 0, out);
 }
 
 std::string_view Tokenizer::token_bytes(std::int32_t id) const {
@@ -159,9 +204,16 @@ TokenKind Tokenizer::kind(std::int32_t id) const {
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool render_special) const {
   std::string out;
   out.reserve(ids.size() * 4);
+  bool strip = strip_first_space_;
   for (const std::int32_t id : ids) {
-    const std::string_view bytes = token_bytes(id);
-    if (render_special || !is_special_kind(vocab_.kind(id))) out.append(bytes);
+    std::string_view bytes = token_bytes(id);
+    const bool special = is_special_kind(vocab_.kind(id));
+    if (special && !render_special) continue;
+    if (strip && !special) {
+      if (bytes.starts_with(' ')) bytes.remove_prefix(1);
+      strip = false;
+    }
+    out.append(bytes);
   }
   return out;
 }

@@ -111,6 +111,16 @@ std::size_t decode_byte_alphabet(std::string_view text, char* to) noexcept {
   return static_cast<std::size_t>(to - start);
 }
 
+std::size_t decode_metaspaces(std::string_view text, char* to) noexcept {
+  char* const start = to;
+  while (!text.empty()) {
+    const bool space = text.starts_with(kMetaspace);
+    *to++ = space ? ' ' : text[0];
+    text.remove_prefix(space ? kMetaspace.size() : 1);
+  }
+  return static_cast<std::size_t>(to - start);
+}
+
 std::string encode_byte_alphabet(std::string_view bytes) {
   std::string out;
   out.reserve(bytes.size() * 2);

@@ -52,7 +52,7 @@ void WordPieceTokenizer::encode_word(std::string_view word, std::string& buffer,
   }
 }
 
-void WordPieceTokenizer::encode_plain(std::string_view text, std::vector<std::int32_t>& out) const {
+void WordPieceTokenizer::encode_plain(std::string_view text, bool, std::vector<std::int32_t>& out) const {
   std::string buffer;
   for_each_bert_word(text, rules_, [&](std::string_view word) {
     if (word.size() > kMaxWordChars && count_chars(word) > kMaxWordChars)

@@ -40,6 +40,8 @@ void read_array(Cursor& in, std::string_view key, lq::TokenizerData& data) {
       const std::string_view s = in.text();
       if (key == "tokenizer.ggml.tokens") data.tokens.push_back(s);
       if (key == "tokenizer.ggml.merges") data.merges.push_back(s);
+    } else if (key == "tokenizer.ggml.scores") {
+      data.scores.push_back(in.take<float>());
     } else if (key == "tokenizer.ggml.token_type") {
       data.types.push_back(in.take<std::int32_t>());
     } else {

@@ -49,4 +49,5 @@ TEST_CASE("llama-bpe ids equal the fixtures", "[text]") { check_fixture("llama-b
 TEST_CASE("qwen2 ids equal the fixtures", "[text]") { check_fixture("qwen2"); }
 TEST_CASE("starcoder ids equal the fixtures", "[text]") { check_fixture("starcoder"); }
 TEST_CASE("bert-bge ids equal the fixtures", "[text]") { check_fixture("bert-bge", false); }
+TEST_CASE("llama-spm ids equal the fixtures", "[text]") { check_fixture("llama-spm"); }
 TEST_CASE("mpt ids equal the fixtures", "[text]") { check_fixture("mpt"); }

@@ -23,7 +23,7 @@ class BpeTokenizer final : public Tokenizer {
   explicit BpeTokenizer(const TokenizerData& data);
 
  protected:
-  void encode_plain(std::string_view text, std::vector<std::int32_t>& out) const override;
+  void encode_plain(std::string_view text, bool first, std::vector<std::int32_t>& out) const override;
 
  private:
   class Run;  // one encode_plain call

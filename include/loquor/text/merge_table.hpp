@@ -1,4 +1,4 @@
-// The merges of a byte-level BPE model: which two adjacent tokens become one, and how early. Private to text/.
+// The merges of a BPE model: which two adjacent tokens become one, and how early. Private to text/.
 // Thread contract: immutable after construction.
 #pragma once
 

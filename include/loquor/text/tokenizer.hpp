@@ -22,12 +22,18 @@ struct TokenizerData {
   std::string model;                     // tokenizer.ggml.model: a row of tokenizers.def ("gpt2" = byte-level BPE)
   std::string pre;                       // tokenizer.ggml.pre: a row of pretokenizers.def ("smollm", "llama-bpe", ...)
   std::vector<std::string_view> tokens;  // tokenizer.ggml.tokens, id = index; bytes in the GPT-2 alphabet for "gpt2"
-  std::vector<float> scores;             // empty, or one a token; unused by BPE
+  std::vector<float> scores;             // empty, or one a token; unused by byte-level BPE and WordPiece
   std::vector<std::int32_t> types;       // empty (all normal), or one TokenKind value a token
   std::vector<std::string_view> merges;  // "left right", best first
   std::optional<std::int32_t> bos, eos, eot, eom, unk, sep, pad;
   std::optional<bool> add_bos, add_eos;          // absent: as the pre-tokenizer's row says
   std::optional<bool> lowercase, strip_accents;  // of WordPiece; absent: both, or as lowercase
+  std::optional<bool> add_space_prefix;          // of SentencePiece kinds; absent: true
+  // When that space is added: "" to every stretch of text between special tokens, "missing" to those that don't begin
+  // with one, "first" of these only to what begins the text.
+  std::string space_prefix;
+  // Added tokens that take the white space before or after them along, and those that must be words of their own.
+  std::vector<std::int32_t> lstrip, rstrip, single_word;
   std::shared_ptr<const void> keep_alive;
 };
 
@@ -68,7 +74,8 @@ class Tokenizer {
   // The same, appended to `out`; on an exception `out` is as it was.
   void encode_append(std::string_view text, const EncodeOptions& options, std::vector<std::int32_t>& out) const;
 
-  // The bytes the tokens stand for, in order. Control and unknown tokens give nothing unless render_special.
+  // The bytes the tokens stand for, in order, without a first space that encoding has added. Control and unknown tokens
+  // give nothing unless render_special.
   // Throws Error{invalid_argument} for an id outside the vocabulary.
   std::string decode(std::span<const std::int32_t> ids, bool render_special = false) const;
   // The bytes of one token whatever its kind; valid for the tokenizer's life. Throws as decode.
@@ -104,20 +111,23 @@ class Tokenizer {
 
  protected:
   Tokenizer(const TokenizerData& data, Vocab vocab);
-  // Encodes text that holds no special token, appending to `out`.
-  virtual void encode_plain(std::string_view text, std::vector<std::int32_t>& out) const = 0;
+  // Encodes text that holds no special token, appending to `out`. `first`: nothing came before it.
+  virtual void encode_plain(std::string_view text, bool first, std::vector<std::int32_t>& out) const = 0;
 
   Vocab vocab_;
   std::optional<std::int32_t> bos_, eos_, eot_, unk_, pad_;
   bool add_bos_ = false;
   bool add_eos_ = false;
+  bool strip_first_space_ = false;  // by decode(): encoding added it
 
  private:
+  void set_rules(const std::vector<std::int32_t>& ids, std::uint8_t rule);
   void encode_fragments(std::string_view text, const EncodeOptions& options, std::vector<std::int32_t>& out) const;
 
   std::string model_, pre_;
   std::vector<std::int32_t> eog_;
-  struct Specials;  // the automata that find special tokens
+  std::vector<std::uint8_t> rules_;  // of each token, how it is looked for; empty if none has any
+  struct Specials;                   // the automata that find special tokens
   std::shared_ptr<const Specials> specials_;
 };
 

@@ -42,6 +42,7 @@ class Vocab {
   static Vocab build(std::span<const std::string_view> texts, std::span<const std::int32_t> types, Spelling spelling);
 
   std::size_t size() const noexcept { return kinds_.size(); }
+  Spelling spelling() const noexcept { return spelling_; }
   bool contains(std::int32_t id) const noexcept { return id >= 0 && static_cast<std::size_t>(id) < kinds_.size(); }
   // For the next three the id must be contained.
   std::string_view bytes(std::int32_t id) const noexcept {
@@ -108,5 +109,7 @@ inline constexpr std::string_view kMetaspace = "\xe2\x96\x81";
 // anything outside the alphabet (then what was written is of no use).
 std::size_t decode_byte_alphabet(std::string_view text, char* to) noexcept;
 std::string encode_byte_alphabet(std::string_view bytes);
+// U+2581 becomes a space; writes at most text.size() bytes and returns how many.
+std::size_t decode_metaspaces(std::string_view text, char* to) noexcept;
 
 }  // namespace lq

@@ -16,7 +16,7 @@ class WordPieceTokenizer final : public Tokenizer {
   explicit WordPieceTokenizer(const TokenizerData& data);
 
  protected:
-  void encode_plain(std::string_view text, std::vector<std::int32_t>& out) const override;
+  void encode_plain(std::string_view text, bool first, std::vector<std::int32_t>& out) const override;
 
  private:
   void encode_word(std::string_view word, std::string& buffer, std::vector<std::int32_t>& out) const;
