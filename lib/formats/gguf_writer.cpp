@@ -74,6 +74,11 @@ void GgufWriter::put_array(std::string_view key, GgufType element, std::size_t c
   put<std::uint64_t>(metadata_, count);
 }
 
+void GgufWriter::add_bytes(std::string_view key, std::string_view value) {
+  put_array(key, GgufType::u8, value.size());
+  metadata_.append(value);
+}
+
 void GgufWriter::add_strings(std::string_view key, std::span<const std::string> values) {
   put_array(key, GgufType::string, values.size());
   for (const std::string& v : values) put_string(metadata_, v);

@@ -55,6 +55,13 @@ class Reader {
     if (!values) wrong("scores", "an array of numbers");
     return {values->begin(), values->end()};
   }
+  std::string_view bytes(const char* key) const {
+    const GgufValue* v = find(key);
+    if (!v) return {};
+    if (v->type() != GgufType::array || (v->element_type() != GgufType::u8 && v->element_type() != GgufType::i8))
+      wrong(key, "an array of bytes");
+    return {reinterpret_cast<const char*>(v->bytes().data()), v->bytes().size()};
+  }
   std::vector<std::int32_t> ids(const char* key) const {
     const GgufValue* v = find(key);
     if (!v) return {};
@@ -106,6 +113,9 @@ TokenizerData read_tokenizer(const GgufFile& file) {
   d.strip_accents = r.flag("normalizer.strip_accents");
   d.add_space_prefix = r.flag("add_space_prefix");
   d.space_prefix = r.string("space_prefix", false);
+  d.remove_extra_whitespaces = r.flag("remove_extra_whitespaces").value_or(false);
+  d.charsmap = r.bytes("precompiled_charsmap");
+  d.charsmap_graphemes = r.flag("charsmap_graphemes").value_or(false);
   d.lstrip = r.ids("lstrip");
   d.rstrip = r.ids("rstrip");
   d.single_word = r.ids("single_word");

@@ -9,17 +9,6 @@
 #include "loquor/text/unicode.hpp"
 
 namespace lq {
-namespace {
-
-// Where the first word of `text` ends: before a space that follows something else.
-std::size_t word_end(std::string_view text) noexcept {
-  std::size_t at = 0;
-  while (at < text.size() && text[at] == ' ') ++at;
-  return std::min(text.find(' ', at), text.size());
-}
-
-}  // namespace
-
 // Joins the characters of one stretch of text. One user at a time.
 class SentencePieceTokenizer::Merger {
  public:
@@ -156,7 +145,7 @@ bool SentencePieceTokenizer::tokens_cross_words() const noexcept {
   for (std::int32_t id = 0; vocab_.contains(id); ++id) {
     const std::string_view bytes = vocab_.bytes(id);
     if (vocab_.kind(id) != TokenKind::normal && vocab_.kind(id) != TokenKind::user_defined) continue;
-    if (word_end(bytes) != bytes.size()) return true;
+    if (first_word(bytes) != bytes.size()) return true;
   }
   return false;
 }
@@ -192,7 +181,7 @@ void SentencePieceTokenizer::encode_plain(std::string_view text, bool first, std
   prefix_.append(text, first, spaced);
   Merger merger(*this);
   for (std::string_view left = spaced; !left.empty();) {
-    const std::size_t n = by_words_ ? word_end(left) : left.size();
+    const std::size_t n = by_words_ ? first_word(left) : left.size();
     merger.encode(left.substr(0, n), out);
     left.remove_prefix(n);
   }

@@ -10,6 +10,7 @@
 #include "loquor/text/sentencepiece.hpp"
 #include "loquor/text/special_trie.hpp"
 #include "loquor/text/unicode.hpp"
+#include "loquor/text/unigram.hpp"
 #include "loquor/text/wordpiece.hpp"
 
 namespace lq {

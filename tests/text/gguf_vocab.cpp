@@ -35,6 +35,7 @@ constexpr std::size_t kScalarSize[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 void read_array(Cursor& in, std::string_view key, lq::TokenizerData& data) {
   const auto type = in.take<std::uint32_t>();
   const auto n = in.take<std::uint64_t>();
+  if (key == "tokenizer.ggml.precompiled_charsmap") data.charsmap = std::string_view(in.bytes).substr(in.at, n);
   for (std::uint64_t i = 0; i < n; ++i) {
     if (type == kString) {
       const std::string_view s = in.text();
@@ -64,6 +65,7 @@ void read_value(Cursor& in, std::string_view key, lq::TokenizerData& data) {
     const bool on = in.take<std::uint8_t>() != 0;
     if (key == "tokenizer.ggml.add_bos_token") data.add_bos = on;
     if (key == "tokenizer.ggml.add_eos_token") data.add_eos = on;
+    if (key == "tokenizer.ggml.remove_extra_whitespaces") data.remove_extra_whitespaces = on;
   } else if (kScalarSize[type] == 4) {
     const auto id = in.take<std::int32_t>();
     if (key == "tokenizer.ggml.bos_token_id") data.bos = id;

@@ -30,6 +30,7 @@ class GgufWriter {
   void add_f32(std::string_view key, float value);
   void add_bool(std::string_view key, bool value);
   void add_string(std::string_view key, std::string_view value);
+  void add_bytes(std::string_view key, std::string_view value);  // an array of u8
   void add_strings(std::string_view key, std::span<const std::string> values);
   void add_f32s(std::string_view key, std::span<const float> values);
   void add_i32s(std::string_view key, std::span<const std::int32_t> values);

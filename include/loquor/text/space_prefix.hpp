@@ -1,5 +1,5 @@
-// The space that SentencePiece's kin put in front of a text, so that its first word looks like any other. Private to
-// text/.
+// What SentencePiece's kin do to the spaces of a text: one is put in front, so that the first word looks like any
+// other, and of several one may remain. Private to text/.
 #pragma once
 
 #include <string>
@@ -21,7 +21,14 @@ class SpacePrefix {
 
  private:
   enum class When { never, always, missing, first };
+  void append_one_by_one(std::string_view text, std::string& out) const;
+
   When when_ = When::never;
+  bool trim_ = false;       // spaces at the ends go, of several one remains
+  bool any_white_ = false;  // and all white space counts as spaces
 };
+
+// Where the first word of `text` ends: before a space that follows something else.
+std::size_t first_word(std::string_view text) noexcept;
 
 }  // namespace lq

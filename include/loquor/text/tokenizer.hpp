@@ -30,8 +30,12 @@ struct TokenizerData {
   std::optional<bool> lowercase, strip_accents;  // of WordPiece; absent: both, or as lowercase
   std::optional<bool> add_space_prefix;          // of SentencePiece kinds; absent: true
   // When that space is added: "" to every stretch of text between special tokens, "missing" to those that don't begin
-  // with one, "first" of these only to what begins the text.
+  // with one, "first" of these only to what begins the text, "words" to each word between white space, which is
+  // dropped.
   std::string space_prefix;
+  bool remove_extra_whitespaces = false;  // of Unigram: spaces at a text's ends go, of several one remains
+  std::string_view charsmap;              // of Unigram: SentencePiece's precompiled_charsmap
+  bool charsmap_graphemes = false;        // applied as Hugging Face's tokenizers do, which differs on combining marks
   // Added tokens that take the white space before or after them along, and those that must be words of their own.
   std::vector<std::int32_t> lstrip, rstrip, single_word;
   std::shared_ptr<const void> keep_alive;
