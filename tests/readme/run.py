@@ -3,6 +3,7 @@
 
     python tests/readme/run.py SOURCE-DIR BUILD-DIR        C and C++ against build/lib/libloquor.so
     python tests/readme/run.py SOURCE-DIR --python         with the interpreter's own loquor
+    python tests/readme/run.py README --script LANGUAGE COMMAND...     the first block of LANGUAGE, as the last argument of COMMAND
 
 Without the default model the examples are only compiled.
 """
@@ -31,7 +32,23 @@ def run(command, **kwargs):
     return result.stdout
 
 
+def run_script(readme, language, command):
+    if not model_cached():
+        print("README: SKIPPED running the example, it needs the default model")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, f"example.{language}")
+        path.write_text(block(readme.read_text(), language))
+        out = run([*command, str(path)])
+        if len(out) < 50:
+            sys.exit(f"the example of {readme} printed only: {out!r}")
+        print(f"{readme}: the example works")
+
+
 def main():
+    if sys.argv[2] == "--script":
+        run_script(pathlib.Path(sys.argv[1]), sys.argv[3], sys.argv[4:])
+        return
     source = pathlib.Path(sys.argv[1])
     readme = (source / "README.md").read_text()
     if sys.argv[2] == "--python":
