@@ -19,6 +19,7 @@ ALLOWED = {
     "nn": {"core", "quant", "kernels"},
     "models": {"core", "quant", "kernels", "nn", "formats", "text"},
     "train": {"core", "kernels", "nn", "formats"},
+    "tune": {"core", "nn", "formats", "text", "models", "train", "generate"},
     "generate": {"core", "kernels", "nn", "formats", "text", "models"},
 }
 CORE_EXCEPTIONS = {("lib/core/context.cpp", "kernels")}  # the context picks its kernel table; only there

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "adapter_file.hpp"
+#include "adapter_places.hpp"
 #include "decoder_impl.hpp"
 #include "loquor/core/checksum.hpp"
 #include "loquor/nn/gemm.hpp"
@@ -12,37 +13,10 @@
 namespace lq {
 namespace {
 
-// Where in the decoder's fused outputs a matrix has its columns.
-struct Place {
-  const char* name;
-  int input;           // 0: qkv, 1: o, 2: gate and up, 3: down
-  std::size_t column;  // of the first output; in panels of 16 by turns if `interleaved`
-  std::size_t in, out;
-  bool interleaved;
-  std::size_t at(std::size_t row) const noexcept {
-    return interleaved ? row / 16 * 32 + column + row % 16 : column + row;
-  }
-};
-
-std::vector<Place> places(const DecoderSpec& s, bool interleaved) {
-  const std::size_t q = s.n_head * s.head_dim, kv = s.n_kv_head * s.head_dim, c = s.d_model, f = s.d_ff;
-  std::vector<Place> out = {{"attn_q", 0, 0, c, q, false},
-                            {"attn_k", 0, q, c, kv, false},
-                            {"attn_v", 0, q + kv, c, kv, false},
-                            {"attn_qkv", 0, 0, c, q + 2 * kv, false},
-                            {"attn_output", 1, 0, q, c, false}};
-  if (s.n_expert) return out;
-  const std::size_t up = !is_gated(s.ffn) ? 0 : interleaved ? 16 : f;
-  if (is_gated(s.ffn)) out.push_back({"ffn_gate", 2, 0, c, f, interleaved});
-  out.push_back({"ffn_up", 2, up, c, f, interleaved});
-  out.push_back({"ffn_down", 3, 0, f, c, false});
-  return out;
-}
-
 // A layer's matrices that see one input.
 struct Group {
   std::size_t rank = 0, in = 0, out = 0;
-  std::vector<std::pair<Place, const LoraMatrix*>> parts;
+  std::vector<std::pair<LoraPlace, const LoraMatrix*>> parts;
   std::size_t floats() const noexcept {
     return align_floats(gemm_packed_size(rank, in)) + align_floats(gemm_packed_size(out, rank));
   }
@@ -59,9 +33,9 @@ std::pair<std::size_t, std::string> split(const std::string& target) {
   fail(Code::unsupported, "adapter: matrix '", target.substr(0, 64), "' cannot be changed by an adapter here");
 }
 
-void add(std::vector<Group>& groups, const std::vector<Place>& all, const std::string& name, const std::string& target,
-         const LoraMatrix& m) {
-  const auto p = std::find_if(all.begin(), all.end(), [&](const Place& place) { return name == place.name; });
+void add(std::vector<Group>& groups, const std::vector<LoraPlace>& all, const std::string& name,
+         const std::string& target, const LoraMatrix& m) {
+  const auto p = std::find_if(all.begin(), all.end(), [&](const LoraPlace& place) { return name == place.name; });
   LQ_CHECK(p != all.end(), Code::unsupported, "adapter: matrix '", target.substr(0, 64),
            "' cannot be changed by an adapter here");
   LQ_CHECK(m.in == p->in && m.out == p->out, Code::mismatch, "adapter: '", target, "' is for a matrix of ", m.out,
@@ -91,8 +65,12 @@ Adapter::LowRank pack(const Context& ctx, const Group& g, float* to) {
 
 std::shared_ptr<const Adapter> Adapter::load(std::shared_ptr<const Decoder> model, const std::string& path) {
   LQ_CHECK(model, Code::invalid_argument, "adapter: the model has no weights to adapt");
+  const LoraFile file = read_lora(path, model->spec());
+  return AdapterBuilder::make(std::move(model), file);
+}
+
+std::shared_ptr<const Adapter> AdapterBuilder::make(std::shared_ptr<const Decoder> model, const LoraFile& file) {
   const DecoderSpec& s = model->spec();
-  const LoraFile file = read_lora(path, s);
   const std::size_t q = s.n_head * s.head_dim, kv = s.n_kv_head * s.head_dim;
   const std::size_t outs[4] = {q + 2 * kv, s.d_model, (is_gated(s.ffn) ? 2 : 1) * s.d_ff, s.d_model};
   std::vector<std::vector<Group>> layers(s.n_layer, std::vector<Group>(4));
@@ -100,7 +78,7 @@ std::shared_ptr<const Adapter> Adapter::load(std::shared_ptr<const Decoder> mode
   for (const auto& [target, m] : file) {
     const auto [layer, name] = split(target);
     LQ_CHECK(layer < s.n_layer, Code::mismatch, "adapter: '", target, "': the model has ", s.n_layer, " layers");
-    add(layers[layer], places(s, model->interleaved(layer)), name, target, m);
+    add(layers[layer], lora_places(s, model->interleaved(layer)), name, target, m);
     for (const auto* v : {&m.a, &m.b})
       hash = hash * 0x9e3779b97f4a7c15u + checksum(v->data(), v->size() * sizeof(float));
   }
@@ -115,7 +93,8 @@ std::shared_ptr<const Adapter> Adapter::load(std::shared_ptr<const Decoder> mode
   auto* at = reinterpret_cast<float*>(out->storage_.data());
   out->layers_.resize(s.n_layer);
   for (std::size_t l = 0; l < s.n_layer; ++l) {
-    LowRank* const to[4] = {&out->layers_[l].qkv, &out->layers_[l].o, &out->layers_[l].gate_up, &out->layers_[l].down};
+    Adapter::LowRank* const to[4] = {&out->layers_[l].qkv, &out->layers_[l].o, &out->layers_[l].gate_up,
+                                     &out->layers_[l].down};
     for (std::size_t i = 0; i < 4; ++i) {
       const Group& g = layers[l][i];
       if (!g.rank) continue;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "loquor/models/decoder.hpp"
+#include "loquor/models/adapter.hpp"
 
 namespace lq {
 
@@ -19,5 +19,10 @@ struct LoraMatrix {
 using LoraFile = std::map<std::string, LoraMatrix>;
 
 LoraFile read_lora(const std::string& path, const DecoderSpec& spec);
+
+struct AdapterBuilder {
+  // Throws Error{mismatch|unsupported|out_of_memory}, naming the matrix.
+  static std::shared_ptr<const Adapter> make(std::shared_ptr<const Decoder> model, const LoraFile& file);
+};
 
 }  // namespace lq

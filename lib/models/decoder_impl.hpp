@@ -1,4 +1,4 @@
-// Shared by decoder.cpp and pass.cpp only.
+// Shared by decoder.cpp, pass.cpp and training/ only.
 #pragma once
 
 #include "loquor/models/decoder.hpp"
@@ -12,6 +12,11 @@ struct Decoder::Impl {
   Compute compute = Compute::quantized;
   Weights weights;
   std::uint64_t fingerprint = 0;
+};
+
+// For what trains on a decoder's weights.
+struct DecoderAccess {
+  static const Weights& weights(const Decoder& d) noexcept { return d.impl_->weights; }
 };
 
 }  // namespace lq

@@ -8,7 +8,7 @@ namespace lq {
 struct Trainer::Tape {
   nn::Graph graph;
   nn::Value x, y, loss;
-  Tape(const nn::Network& net, nn::Graph::Mode mode, const TrainOptions& o, Shape xs, Shape ys)
+  Tape(const nn::Trainable& net, nn::Graph::Mode mode, const TrainOptions& o, Shape xs, Shape ys)
       : graph(net.parameters().context(), mode, o.seed),
         x(graph.input(xs)),
         y(graph.input(ys)),

@@ -54,7 +54,7 @@ struct Trainer::Plan {
   }
 };
 
-Trainer::Trainer(nn::Network& network, TrainOptions options)
+Trainer::Trainer(nn::Trainable& network, TrainOptions options)
     : network_(network), options_(std::move(options)), optimizer_(network.parameters(), options_.optimizer) {
   check(options_);
   progress_.eval_loss = std::numeric_limits<double>::quiet_NaN();

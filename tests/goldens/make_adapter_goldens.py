@@ -35,12 +35,24 @@ def base(golden, folder):
     return transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
 
 
-@torch.no_grad()
+def gradients(adapted, ids, names):
+    """The loss of the tokens after the first 20, and what its gradients are: norm, and product with a known direction."""
+    adapted.train()
+    for name, p in adapted.named_parameters():
+        p.requires_grad = "lora_" in name
+    labels = torch.tensor([[-100] * 21 + ids[21:]])
+    loss = adapted(torch.tensor([ids]), labels=labels).loss
+    loss.backward()
+    found = {name.replace(".default", ""): p.grad.flatten() for name, p in adapted.named_parameters() if p.grad is not None}
+    direction = {name: torch.from_numpy(uniform(fnv("direction " + name), found[name].numel())) for name in names}
+    return {"loss": float(loss), "tensors": {n: [float(found[n].norm()), float(found[n].double() @ direction[n].double())] for n in names}}
+
+
 def case(golden, targets, rank, alpha, stable):
     with tempfile.TemporaryDirectory() as tmp:
         folder = pathlib.Path(tmp)
         model = base(golden, folder)
-        plain = model(torch.tensor([golden["ids"]])).logits[0, -1]
+        plain = model(torch.tensor([golden["ids"]])).logits[0, -1].detach()
         config = peft.LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets, use_rslora=stable, task_type="CAUSAL_LM")
         peft.get_peft_model(model, config).save_pretrained(folder / "adapter")
         saved = load_file(folder / "adapter" / "adapter_model.safetensors")
@@ -48,11 +60,12 @@ def case(golden, targets, rank, alpha, stable):
         filled = {name: torch.from_numpy(np.float32(0.25) * uniform(fnv(name), int(np.prod(s)))).view(s) for name, s in shapes.items()}
         save_file(filled, folder / "adapter" / "adapter_model.safetensors", metadata={"format": "pt"})
         adapted = peft.PeftModel.from_pretrained(base(golden, folder), folder / "adapter").eval()
-        logits = adapted(torch.tensor([golden["ids"]])).logits[0]
+        logits = adapted(torch.tensor([golden["ids"]])).logits[0].detach()
+        learnt = gradients(adapted, golden["ids"], shapes)
         kept = json.loads((folder / "adapter" / "adapter_config.json").read_text())
     print(f"moves the last logits by up to {float((logits[-1] - plain).abs().max()):.3f}", file=sys.stderr)
     keys = ("peft_type", "r", "lora_alpha", "use_rslora", "use_dora", "bias", "fan_in_fan_out", "modules_to_save", "alpha_pattern", "target_modules")
-    return {"config": {k: kept.get(k) for k in keys}, "tensors": list(shapes.items()),
+    return {"config": {k: kept.get(k) for k in keys}, "tensors": list(shapes.items()), "gradients": learnt,
             "logits": {str(p): rounded(logits[p].tolist()) for p in (5, 40, 95)}}
 
 

@@ -130,6 +130,21 @@ void activation_grad(Activation kind, const float* v, const float* dy, std::size
   });
 }
 
+// The gradients of silu(gate) * up, n values; all but dy in runs of 16 that are `step` floats apart.
+template <class A>
+void swiglu_grad(const float* gate, const float* up, std::size_t step, std::size_t n, const float* dy, float* dgate,
+                 float* dup) noexcept {
+  using L = simd::Lanes<A>;
+  each_16(n, [&](std::size_t i, std::size_t count) {
+    const std::size_t at = i / 16 * step;
+    const auto g = L::load_n(gate + at, count), d = L::load_n(dy + i, count);
+    const auto s = simd::sigmoid<A>(g);
+    const auto bend = L::mul(s, L::fma(g, L::sub(L::set1(1.0f), s), L::set1(1.0f)));
+    L::store_n(dgate + at, L::mul(L::mul(d, L::load_n(up + at, count)), bend), count);
+    L::store_n(dup + at, L::mul(d, L::mul(g, s)), count);
+  });
+}
+
 // y := x * mask (or y += it), where mask is 0 with probability drop / 65536 and `scale` otherwise: element i by 16 bits
 // of a hash of (key, (first + i) / 4), so the same call backward uses the same mask. `first` is a multiple of 16.
 template <class A>

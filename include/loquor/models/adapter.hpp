@@ -39,6 +39,7 @@ class Adapter {
   std::uint64_t fingerprint() const noexcept { return fingerprint_; }  // of the numbers
 
  private:
+  friend struct AdapterBuilder;
   Adapter() = default;
   std::shared_ptr<const Decoder> model_;
   std::vector<Layer> layers_;

@@ -107,6 +107,7 @@ class Decoder {
   class Pass;
 
  private:
+  friend struct DecoderAccess;
   struct Impl;
   explicit Decoder(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -38,6 +38,9 @@ struct AttentionShape {
   std::size_t heads, kv_heads, head_dim;
   bool causal = false;      // query i of T sees keys up to i + S - T of S
   Value lengths = nullptr;  // ids (B): keys from there on are not seen; each is from 1 to S
+  // ids (B, T), causal and S == T: what position each token has in its own text; texts that follow one another do not
+  // see each other.
+  Value positions = nullptr;
 };
 // softmax(q k^T / sqrt(D)) v for every head: q (B, T), k and v (B, S) -> (B, T, heads * D). The scores are computed
 // again for the gradient, in blocks of rows (Dao et al. 2022).

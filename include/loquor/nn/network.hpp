@@ -8,25 +8,23 @@
 #include <vector>
 
 #include "loquor/nn/layers.hpp"
+#include "loquor/nn/trainable.hpp"
 
 namespace lq::nn {
 
-// cross_entropy: class ids, one for each row of the output; mean_squared_error: as many values as the output has.
-enum class Loss : int { cross_entropy, mean_squared_error };
-
-class Network {
+class Network final : public Trainable {
  public:
   // Throws Error{invalid_argument} naming the layer, Error{out_of_memory}.
   Network(const Context& ctx, std::string description, std::uint64_t seed);
 
-  const std::string& description() const noexcept { return description_; }
-  Parameters& parameters() noexcept { return parameters_; }
-  const Parameters& parameters() const noexcept { return parameters_; }
+  const std::string& description() const noexcept override { return description_; }
+  Parameters& parameters() noexcept override { return parameters_; }
+  const Parameters& parameters() const noexcept override { return parameters_; }
   bool takes_ids() const noexcept { return takes_ids_; }  // the input is token ids, not numbers
 
   Value apply(Graph& g, Value x, bool carry = false) const;
   // The loss of apply(); a last linear layer with many classes is computed with its loss, a few rows at a time.
-  Value loss(Graph& g, Value x, Loss kind, Value target, bool carry = false) const;
+  Value loss(Graph& g, Value x, Loss kind, Value target, bool carry = false) const override;
 
  private:
   std::string description_;

@@ -55,7 +55,7 @@ using ProgressFn = std::function<bool(const TrainProgress&)>;
 class Trainer {
  public:
   // The network must outlive the trainer. Throws Error{invalid_argument|out_of_memory}.
-  Trainer(nn::Network& network, TrainOptions options);
+  Trainer(nn::Trainable& network, TrainOptions options);
   ~Trainer();
 
   // Trains to the end, until `progress` says so, or until evaluations no longer improve. With patience the network has
@@ -106,7 +106,7 @@ class Trainer {
   static void set_carried(Tape& t, const std::vector<std::uint32_t>& state);
   std::string fingerprint() const;
 
-  nn::Network& network_;
+  nn::Trainable& network_;
   TrainOptions options_;
   Optimizer optimizer_;
   std::map<std::string, std::unique_ptr<Tape>> tapes_;

@@ -21,7 +21,8 @@ class Attention final : public Op {
     keys_ = k.value->shape[1];
     output({batch_, t_, s.heads * s.head_dim});
     for (Value x : {q.value, k.value, v.value}) keep(x);
-    if (s.lengths) keep(s.lengths);
+    for (Value x : {s.lengths, s.positions})
+      if (x) keep(x);
     const std::size_t threads = g.context().pool().size(), d = s.head_dim;
     panel_ = gemm_packed_size(keys_, d);
     rows_ = gemm_packed_size(d, keys_);
@@ -34,6 +35,7 @@ class Attention final : public Op {
 
   void forward(const Run& run) override {
     check_lengths();
+    check_positions();
     each_task(run, [&](std::size_t b, std::size_t kv, unsigned thread) {
       float* scores = forward_->data + thread * forward_each_;
       float* keys = scores + align_floats(kBlock * keys_);
@@ -42,12 +44,13 @@ class Attention final : public Op {
       pack(run, at(v_, b, 0, kv), stride(v_), values, false);
       for (std::size_t h = kv * group(); h < (kv + 1) * group(); ++h)
         for (std::size_t row = 0; row < t_; row += kBlock) {
-          const std::size_t rows = std::min(kBlock, t_ - row), width = seen(b, row + rows - 1);
-          probabilities(run, b, h, row, rows, width, keys, scores);
+          const std::size_t rows = std::min(kBlock, t_ - row), first = first_panel(b, row);
+          const std::size_t width = seen(b, row + rows - 1) - first;
+          probabilities(run, b, h, row, rows, first, width, keys, scores);
           Gemm mix{rows,         s_.head_dim, width, scores, width,
                    false,        nullptr,     0,     false,  out_at(out()->data, b, row, h),
                    out()->cols()};
-          mix.packed = values;
+          mix.packed = values + first * 16;
           mix.packed_k = keys_;
           gemm_serial(run.ctx, mix, nullptr);
         }
@@ -101,6 +104,23 @@ class Attention final : public Op {
     return s_.causal ? std::min(all, row + 1 + keys_ - t_) : all;
   }
 
+  // Of the keys that the queries from `row` on see, the first, rounded down to a panel of keys.
+  std::size_t first_panel(std::size_t b, std::size_t row) const noexcept {
+    return s_.positions ? start(b, row) / 16 * 16 : 0;
+  }
+  std::size_t start(std::size_t b, std::size_t row) const noexcept {
+    return s_.positions ? row - static_cast<std::size_t>(s_.positions->ids()[b * t_ + row]) : 0;
+  }
+
+  // Positions count up from 0 within each text.
+  void check_positions() const {
+    for (std::size_t i = 0; s_.positions && i < batch_ * t_; ++i) {
+      const std::int32_t *p = s_.positions->ids() + i, before = i % t_ ? p[-1] : -1;
+      LQ_CHECK(*p == 0 || *p == before + 1, Code::invalid_argument, "attention: position ", *p, " of token ", i % t_,
+               " after ", before);
+    }
+  }
+
   void check_lengths() const {
     for (std::size_t b = 0; s_.lengths && b < batch_; ++b) {
       const std::int32_t n = s_.lengths->ids()[b];
@@ -124,42 +144,47 @@ class Attention final : public Op {
                                   std::min<std::size_t>(16, n - p), k, to + p * k);
   }
 
-  // p (rows, width) of the queries from `row` on.
-  void probabilities(const Run& run, std::size_t b, std::size_t h, std::size_t row, std::size_t rows, std::size_t width,
-                     const float* keys, float* p) const noexcept {
+  // p (rows, width) of the queries from `row` on, for the keys from `first` on.
+  void probabilities(const Run& run, std::size_t b, std::size_t h, std::size_t row, std::size_t rows, std::size_t first,
+                     std::size_t width, const float* keys, float* p) const noexcept {
     Gemm scores{rows, width, s_.head_dim, at(q_, b, row, h), stride(q_), false, nullptr, 0, true, p, width};
-    scores.packed = keys;
+    scores.packed = keys + first * s_.head_dim;
     gemm_serial(run.ctx, scores, nullptr);
-    for (std::size_t r = 0; r < rows; ++r)
-      run.ctx.kernels().softmax(p + r * width, seen(b, row + r), width, scale_, p + r * width);
+    for (std::size_t r = 0; r < rows; ++r) {
+      float* const at = p + r * width;
+      const std::size_t unseen = s_.positions ? start(b, row + r) - first : 0;
+      std::memset(at, 0, unseen * sizeof(float));
+      run.ctx.kernels().softmax(at + unseen, seen(b, row + r) - first - unseen, width - unseen, scale_, at + unseen);
+    }
   }
 
   void block_gradients(const Run& run, const Buffers& w, std::size_t b, std::size_t h, std::size_t row) const noexcept {
-    const std::size_t rows = std::min(kBlock, t_ - row), width = seen(b, row + rows - 1), d = s_.head_dim;
+    const std::size_t rows = std::min(kBlock, t_ - row), first = first_panel(b, row), d = s_.head_dim;
+    const std::size_t width = seen(b, row + rows - 1) - first;
     const std::size_t kv = h / group();
     const float* dout = out_at(out()->grad, b, row, h);
-    probabilities(run, b, h, row, rows, width, w.keys, w.p);
+    probabilities(run, b, h, row, rows, first, width, w.keys, w.p);
     if (v_.value->grad)
       gemm_serial(run.ctx,
-                  {width, d, rows, w.p, width, true, dout, out()->cols(), false, v_.value->grad + offset(v_, b, 0, kv),
-                   stride(v_), nullptr, true},
+                  {width, d, rows, w.p, width, true, dout, out()->cols(), false,
+                   v_.value->grad + offset(v_, b, first, kv), stride(v_), nullptr, true},
                   w.dout);
     Gemm dp{rows, width, d, dout, out()->cols(), false, nullptr, 0, true, w.dp, width};
-    dp.packed = w.values;
+    dp.packed = w.values + first * d;
     gemm_serial(run.ctx, dp, nullptr);
     for (std::size_t r = 0; r < rows; ++r)
       run.ctx.kernels().softmax_grad(w.p + r * width, w.dp + r * width, width, scale_, w.dp + r * width);
     if (q_.value->grad) {
       Gemm dq{rows,       d,       width, w.dp, width, false, nullptr, 0, false, q_.value->grad + offset(q_, b, row, h),
               stride(q_), nullptr, true};
-      dq.packed = w.key_rows;
+      dq.packed = w.key_rows + first * 16;
       dq.packed_k = keys_;
       gemm_serial(run.ctx, dq, nullptr);
     }
     if (k_.value->grad)
       gemm_serial(run.ctx,
                   {width, d, rows, w.dp, width, true, at(q_, b, row, h), stride(q_), false,
-                   k_.value->grad + offset(k_, b, 0, kv), stride(k_), nullptr, true},
+                   k_.value->grad + offset(k_, b, first, kv), stride(k_), nullptr, true},
                   w.queries);
   }
 
@@ -187,13 +212,16 @@ Value attention(Graph& g, Heads q, Heads k, Heads v, const AttentionShape& s) {
   LQ_CHECK(k.value->shape[1] == v.value->shape[1] && q.value->shape[0] == k.value->shape[0] &&
                k.value->shape[0] == v.value->shape[0] && q.value->shape[1] && k.value->shape[1] &&
                (!s.causal || k.value->shape[1] >= q.value->shape[1]) &&
-               (!s.lengths || s.lengths->count == q.value->shape[0]),
+               (!s.lengths || s.lengths->count == q.value->shape[0]) &&
+               (!s.positions || (s.causal && s.positions->count == q.value->shape[0] * q.value->shape[1] &&
+                                 k.value->shape[1] == q.value->shape[1])),
            Code::invalid_argument, "attention: queries (", q.value->shape[0], ", ", q.value->shape[1], "), keys (",
            k.value->shape[0], ", ", k.value->shape[1], "), values (", v.value->shape[0], ", ", v.value->shape[1], ")");
   std::vector<Value> inputs{q.value};
   for (Value x : {k.value, v.value})
     if (std::find(inputs.begin(), inputs.end(), x) == inputs.end()) inputs.push_back(x);
-  if (s.lengths) inputs.push_back(s.lengths);
+  for (Value x : {s.lengths, s.positions})
+    if (x) inputs.push_back(x);
   return g.add<Attention>(std::move(inputs), q, k, v, s).result();
 }
 
