@@ -22,6 +22,7 @@
 #include "lq_base.h"
 #include "lq_embed.h"
 #include "lq_generate.h"
+#include "lq_grammar.h"
 #include "lq_model.h"
 #include "lq_prefix.h"
 #include "lq_profile.h"

@@ -17,6 +17,7 @@
 #include "lq_base.hpp"
 #include "lq_embed.hpp"
 #include "lq_generate.hpp"
+#include "lq_grammar.hpp"
 #include "lq_model.hpp"
 #include "lq_prefix.hpp"
 #include "lq_train.hpp"

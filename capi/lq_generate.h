@@ -2,6 +2,7 @@
 #ifndef LOQUOR_LQ_GENERATE_H
 #define LOQUOR_LQ_GENERATE_H
 
+#include "lq_grammar.h"
 #include "lq_sampler.h"
 #include "lq_text.h"
 
@@ -181,10 +182,13 @@ typedef struct lq_generate_options {
                             most 31. The tokens, their log probabilities and events are the same; only the time
                             differs. Where guesses do not pay, none are made; a batch makes none */
   int32_t reserved2;     /* 0 */
+  const lq_grammar* grammar; /* what is generated is a text of this grammar (its beginning, if something else ends it
+                                sooner), and ends by itself where that is whole and cannot go on; log probabilities are
+                                those without it. NULL: any text */
 } lq_generate_options;
 
 #define LQ_GENERATE_OPTIONS_INIT \
-  { (uint32_t)sizeof(lq_generate_options), 0, NULL, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0 }
+  { (uint32_t)sizeof(lq_generate_options), 0, NULL, NULL, 0, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, NULL }
 
 /* Figures of one generation. Times are wall time in milliseconds. */
 typedef struct lq_result {
@@ -194,12 +198,12 @@ typedef struct lq_result {
   uint32_t reused_tokens;    /* of which this many were in the cache already */
   uint32_t generated_tokens; /* tokens made, the end token not counted */
   uint32_t reserved;
-  double load_ms;        /* loading the model */
-  double prefill_ms;     /* reading the prompt */
-  double decode_ms;      /* making tokens */
-  double first_token_ms; /* from the start of the call to the first token */
-  double prefill_tps;    /* prompt tokens computed per second; 0 if none were */
-  double decode_tps;     /* tokens made per second, the first one (which prefill gives) not counted; 0 if none */
+  double load_ms;           /* loading the model */
+  double prefill_ms;        /* reading the prompt */
+  double decode_ms;         /* making tokens */
+  double first_token_ms;    /* from the start of the call to the first token */
+  double prefill_tps;       /* prompt tokens computed per second; 0 if none were */
+  double decode_tps;        /* tokens made per second, the first one (which prefill gives) not counted; 0 if none */
   uint32_t drafted_tokens;  /* guessed by prompt lookup and computed ahead, */
   uint32_t accepted_tokens; /* of which this many came */
 } lq_result;

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "lq_generate.h"
+#include "lq_grammar.hpp"
 #include "lq_model.hpp"
 #include "lq_profile.h"
 
@@ -100,7 +101,8 @@ struct GenerateOptions {
   bool parse_special = false;
   bool no_begin = false;
   const Cancel* cancel = nullptr;
-  std::int32_t lookup = 0;  // most tokens guessed and computed ahead; 0 = the library's choice, -1 = none
+  std::int32_t lookup = 0;           // most tokens guessed and computed ahead; 0 = the library's choice, -1 = none
+  const Grammar* grammar = nullptr;  // what is generated is one of its texts
 };
 
 // What a step or a callback tells; text and top() are borrowed until the session is used again.
@@ -336,6 +338,7 @@ class Session {
     o.no_begin = options.no_begin;
     o.cancel = options.cancel ? options.cancel->get() : nullptr;
     o.lookup = options.lookup;
+    o.grammar = options.grammar ? options.grammar->get() : nullptr;
     // The stages of the generation before are let go of only when another has taken its place: after a failure it may
     // go on.
     const auto before = static_cast<std::ptrdiff_t>(stages_.size());

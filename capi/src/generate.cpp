@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 
+#include "grammar.hpp"
 #include "sampler.hpp"
 #include "session.hpp"
 
@@ -23,6 +24,7 @@ GenerateOptions generate_options(const Call& call, const lq_generate_options& o,
     sampler->sampler.check_vocab(n_vocab);
     g.sampler = sampler->sampler;
   }
+  if (o.grammar) g.grammar = Use<GrammarObject>(call, o.grammar, "options.grammar")->grammar;
   if (o.cancel) g.cancel = Use<CancelObject>(call, o.cancel, "options.cancel")->flag;
   for (const char* stop : array_arg(call, o.stop, o.stop_count, "options.stop", kMaxStops)) {
     std::string text = name_arg(call, stop, "options.stop[i]");

@@ -96,6 +96,8 @@ const char* kind_name(Kind kind) noexcept {
       return "lq_trainer";
     case Kind::adapter:
       return "lq_adapter";
+    case Kind::grammar:
+      return "lq_grammar";
   }
   return "handle";
 }

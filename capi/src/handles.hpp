@@ -25,7 +25,8 @@ enum class Kind : unsigned char {
   network,
   dataset,
   trainer,
-  adapter
+  adapter,
+  grammar
 };
 
 const char* kind_name(Kind kind) noexcept;

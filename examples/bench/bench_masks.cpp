@@ -12,6 +12,7 @@
 #include "loquor/core/context.hpp"
 #include "loquor/core/status.hpp"
 #include "loquor/generate/model.hpp"
+#include "loquor/grammar/grammar.hpp"
 #include "loquor/grammar/token_masks.hpp"
 
 namespace {
@@ -56,7 +57,7 @@ struct Run {
 void measure(const lq::TokenMasks& masks, const lq::Tokenizer& tokenizer, std::span<const char* const> documents,
              Run& run) {
   for (const char* text : documents) {
-    lq::Matcher matcher(masks.grammar()->automaton());
+    lq::Matcher matcher(masks.automaton());
     for (std::int32_t id : tokenizer.encode(text)) {
       const auto begin = Clock::now();
       const auto mask = masks.mask(matcher);
@@ -77,7 +78,7 @@ void bench(const char* name, const char* schema, std::span<const char* const> do
     const auto begin = Clock::now();
     const auto grammar = lq::Grammar::from_json_schema(schema);
     compile.push_back(us(begin) / 1e3);
-    const lq::TokenMasks masks(grammar, trie);
+    const lq::TokenMasks masks(grammar->automaton(), trie);
     measure(masks, tokenizer, documents, first);
     measure(masks, tokenizer, documents, again);
     states = grammar->automaton()->states.size();

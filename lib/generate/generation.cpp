@@ -43,6 +43,10 @@ void Session::start(std::optional<std::span<const std::int32_t>> prompt, Generat
   LQ_CHECK(prompt || !s.tokens.empty(), Code::invalid_argument, "generate: no prompt, and the session holds no tokens");
   Generation g(std::move(options), s.model->tokenizer());
   if (s.may_look_ahead(g.options)) g.index.emplace();
+  if (g.options.grammar) {
+    g.constrained.emplace(s.model->token_masks(g.options.grammar), s.model->tokenizer(), g.options.stop_tokens,
+                          g.options.ignore_end);
+  }
   s.settle();
   std::size_t reused = s.kv.length();
   if (prompt && g.options.append) {
@@ -102,7 +106,12 @@ void Session::Impl::add_rates() noexcept {
 
 Event Session::Impl::choose() {
   Generation& g = *generation;
-  const std::int32_t token = g.options.sampler.sample(logits, tokens, tokens.size());
+  if (g.constrained && g.constrained->finished()) {
+    end(Finish::end);
+    return close();
+  }
+  const std::int32_t token = g.constrained ? g.constrained->choose(g.options.sampler, logits, tokens)
+                                           : g.options.sampler.sample(logits, tokens, tokens.size());
   const Tokenizer& tokenizer = *model->tokenizer();
   const auto& stops = g.options.stop_tokens;
   if (!g.options.ignore_end && tokenizer.is_end_of_generation(token)) {
@@ -129,6 +138,7 @@ Event Session::Impl::choose() {
   reserve_tokens(1);
   g.piece = g.stops.feed(g.decoder.feed(token));
   g.text += g.piece;
+  if (g.constrained) g.constrained->accept(token);
   make_room(1);
   tokens.push_back(token);
   took(token);
@@ -137,6 +147,8 @@ Event Session::Impl::choose() {
   e.text = g.piece;
   if (g.stops.matched())
     g.finish = g.result.finish = Finish::stop;
+  else if (g.constrained && g.constrained->finished())
+    g.finish = g.result.finish = Finish::end;
   else if (g.options.max_tokens && g.tokens.size() >= g.options.max_tokens)
     g.finish = g.result.finish = Finish::length;
   if (g.finish != Finish::none) settle();

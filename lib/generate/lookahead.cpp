@@ -58,12 +58,25 @@ std::size_t Session::Impl::expect(const NgramIndex::Match& match, std::size_t k)
   return rows.size() - 2;
 }
 
+// What a grammar leaves no choice about, as the tokenizer would write it. Returns the length of the draft.
+std::size_t Session::Impl::expect_forced(bool small) {
+  if (!generation->constrained) return 0;
+  const std::vector<std::int32_t> forced = generation->constrained->forced();
+  const std::size_t k = ahead.policy.draft(NgramIndex::kMeasured, std::min(forced.size(), draft_limit(small)));
+  if (k == 0) return 0;
+  ahead.rows.reserve(DraftPolicy::kMost + 2);
+  ahead.rows.assign(1, tokens.back());
+  ahead.rows.insert(ahead.rows.end(), forced.begin(), forced.begin() + static_cast<std::ptrdiff_t>(k));
+  ahead.agreed = NgramIndex::kMeasured;
+  return k;
+}
+
 bool Session::Impl::begin_ahead(bool small) {
   if (!generation || !generation->index || generation->finish != Finish::none) return false;
   try {
     const NgramIndex::Match match = generation->index->match(tokens);
-    if (match.length == 0) return false;
-    const std::size_t k = expect(match, ahead.policy.draft(match.length, draft_limit(small)));
+    std::size_t k = expect_forced(small);
+    if (k == 0 && match.length) k = expect(match, ahead.policy.draft(match.length, draft_limit(small)));
     if (k == 0) return false;
     logits = {};
     const std::size_t most = std::min(most_drafted(generation->options) + 1, n_ctx);

@@ -1,6 +1,7 @@
 #include "loquor/generate/model.hpp"
 
 #include <chrono>
+#include <mutex>
 #include <utility>
 
 #include "gguf_tokenizer.hpp"
@@ -18,6 +19,14 @@ struct Model::Impl {
   std::shared_ptr<const Encoder> encoder;
   std::string chat_template;
   double load_ms = 0;
+
+  struct Masks {
+    std::weak_ptr<const Grammar> grammar;
+    std::shared_ptr<const TokenMasks> masks;
+  };
+  std::mutex mutex;  // of what follows
+  std::shared_ptr<const TokenTrie> trie;
+  std::vector<Masks> masks;
 
   Impl(std::shared_ptr<const Context> c, GgufFile f) : context(std::move(c)), file(std::move(f)) {}
 };
@@ -86,6 +95,18 @@ const std::shared_ptr<const Tokenizer>& Model::tokenizer() const noexcept { retu
 const std::shared_ptr<const Decoder>& Model::decoder() const noexcept { return impl_->decoder; }
 const std::shared_ptr<const Encoder>& Model::encoder() const noexcept { return impl_->encoder; }
 const std::string& Model::chat_template() const noexcept { return impl_->chat_template; }
+std::shared_ptr<const TokenMasks> Model::token_masks(const std::shared_ptr<const Grammar>& grammar) const {
+  LQ_CHECK(grammar, Code::invalid_argument, "model: the grammar is null");
+  const std::lock_guard lock(impl_->mutex);
+  std::erase_if(impl_->masks, [](const Impl::Masks& m) { return m.grammar.expired(); });
+  for (const Impl::Masks& m : impl_->masks)
+    if (m.grammar.lock() == grammar) return m.masks;
+  if (!impl_->trie) impl_->trie = TokenTrie::build(*impl_->tokenizer);
+  auto made = std::make_shared<const TokenMasks>(grammar->automaton(), impl_->trie);
+  impl_->masks.push_back({grammar, made});
+  return made;
+}
+
 double Model::load_ms() const noexcept { return impl_->load_ms; }
 
 }  // namespace lq

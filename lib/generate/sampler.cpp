@@ -114,6 +114,12 @@ void Sampler::set_bias(std::int32_t token, float bias) {
 
 void Sampler::set_seed(std::uint64_t seed) noexcept { impl_->seed = seed; }
 
+bool Sampler::greedy() const noexcept {
+  const auto& stages = impl_->stages;
+  return impl_->bias.empty() &&
+         (stages.empty() || (stages.size() == 1 && stages[0].row && stages[0].row->name == "greedy"));
+}
+
 void Sampler::check_vocab(std::size_t n_vocab) const {
   if (impl_->bias.empty()) return;
   const std::int32_t last = impl_->bias.back().first;

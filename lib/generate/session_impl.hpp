@@ -12,6 +12,7 @@
 #include <chrono>
 #include <optional>
 
+#include "constrained.hpp"
 #include "lookup.hpp"
 #include "loquor/core/status.hpp"
 #include "loquor/generate/session.hpp"
@@ -37,8 +38,9 @@ struct Generation {
   std::string piece, text;  // of the last event; all so far
   std::vector<std::int32_t> tokens;
   std::vector<TokenLogprob> top;
-  std::optional<Logprobs> logprobs;  // once they are wanted
-  std::optional<NgramIndex> index;   // none: nothing is computed ahead
+  std::optional<Logprobs> logprobs;        // once they are wanted
+  std::optional<NgramIndex> index;         // none: nothing is computed ahead
+  std::optional<Constrained> constrained;  // if there is a grammar
   GenerateResult result;
   Clock::time_point started = Clock::now();
 
@@ -113,6 +115,7 @@ struct Session::Impl {
   bool may_look_ahead(const GenerateOptions& o) const;
   std::size_t draft_limit(bool small) const noexcept;
   std::size_t expect(const NgramIndex::Match& match, std::size_t k);
+  std::size_t expect_forced(bool small);
   // Begins the pass of the last token and what is expected after it; false if nothing is, or it would not pay.
   bool begin_ahead(bool small);
   void finish_ahead(const Decoder::Pass& pass) noexcept;  // after every pass

@@ -47,9 +47,9 @@ struct TokenMasks::Cache {
   }
 };
 
-TokenMasks::TokenMasks(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const TokenTrie> trie,
+TokenMasks::TokenMasks(std::shared_ptr<const Automaton> automaton, std::shared_ptr<const TokenTrie> trie,
                        std::size_t cache_bytes)
-    : grammar_(std::move(grammar)), trie_(std::move(trie)), cache_(std::make_unique<Cache>()) {
+    : automaton_(std::move(automaton)), trie_(std::move(trie)), cache_(std::make_unique<Cache>()) {
   cache_->most = cache_bytes;
 }
 
@@ -66,7 +66,7 @@ void TokenMasks::allow(std::int32_t token, std::vector<std::uint64_t>& words) co
 }
 
 TokenMasks::StateMask TokenMasks::make_state_mask(std::uint32_t state) const {
-  const Automaton& a = *grammar_->automaton();
+  const Automaton& a = *automaton_;
   const std::vector<TokenTrie::Node>& nodes = trie_->nodes;
   StateMask out;
   out.words.resize((trie_->n_vocab + 63) / 64);
@@ -176,7 +176,7 @@ std::shared_ptr<const TokenMask> TokenMasks::mask(Matcher& matcher) const {
   const std::vector<Matcher::Item> items(matcher.begin(), matcher.end());
   try {
     for (const Matcher::Item& item : items) {
-      if (!grammar_->automaton()->states[item.state].bytes) continue;
+      if (!automaton_->states[item.state].bytes) continue;
       const auto known = state_mask(item.state);
       for (std::size_t w = 0; w < known->words.size(); ++w) out->words[w] |= known->words[w];
       for (std::int32_t id : known->few) allow(id, out->words);

@@ -94,6 +94,8 @@ Outcome life(const std::string& file, uint32_t threads, char* state, size_t stat
   lq_session *session = nullptr, *fork = nullptr;
   lq_sampler* sampler = nullptr;
   lq_prefix_cache* prefixes = nullptr;
+  lq_grammar* grammar = nullptr;
+  const char* const choices[] = {"one", "two", "onwards"};
   lq_prefix_cache_options p = LQ_PREFIX_CACHE_OPTIONS_INIT;
   p.max_bytes = 1 << 20;
   lq_context_options c = LQ_CONTEXT_OPTIONS_INIT;
@@ -147,6 +149,10 @@ Outcome life(const std::string& file, uint32_t threads, char* state, size_t stat
   STEP(lq_sampler_bias(sampler, &often, &none, 1));
   STEP(lq_session_generate(nullptr, fork, nullptr, 0, &g, nullptr, nullptr));
   STEP(lq_session_output_tokens(&made_tokens, &out.count, fork));
+  STEP(lq_grammar_from_choices(&grammar, choices, 3));
+  g.grammar = grammar;
+  STEP(lq_session_generate(nullptr, fork, nullptr, 0, &g, nullptr, nullptr));
+  STEP(lq_session_output_tokens(&made_tokens, &out.count, fork));
   STEP(lq_quantize(nullptr, context, source_path.c_str(), target_path.c_str(), "q4_0", nullptr));
 #undef STEP
   if (out.status == LQ_OK) std::memcpy(out.tokens, made_tokens, std::min<size_t>(out.count, 8) * 4);
@@ -155,6 +161,7 @@ Outcome life(const std::string& file, uint32_t threads, char* state, size_t stat
   lq_session_free(session);
   lq_sampler_free(sampler);
   lq_prefix_cache_free(prefixes);
+  lq_grammar_free(grammar);
   lq_model_free(model);
   lq_context_free(context);
   return out;

@@ -38,6 +38,7 @@ Handles::Handles() : file(TinyModel().gguf()) {
   REQUIRE(lq_trainer_create(&trainer, network, nullptr) == LQ_OK);
   write_adapter(path + ".adapter", 0.5f);
   REQUIRE(lq_adapter_load(&adapter, model, (path + ".adapter").c_str()) == LQ_OK);
+  REQUIRE(lq_grammar_from_regex(&grammar, "[a-z]+", LQ_NTS) == LQ_OK);
   REQUIRE(lq_session_feed(session, tokens.data(), tokens.size()) == LQ_OK);
   size_t length = 0;
   REQUIRE(lq_session_save(nullptr, 0, &length, session) == LQ_OK);
@@ -46,6 +47,7 @@ Handles::Handles() : file(TinyModel().gguf()) {
 }
 
 Handles::~Handles() {
+  lq_grammar_free(grammar);
   lq_adapter_free(adapter);
   lq_trainer_free(trainer);
   lq_dataset_free(dataset);
@@ -98,6 +100,8 @@ void* Handles::of(Kind kind) const {
       return trainer;
     case Kind::adapter:
       return adapter;
+    case Kind::grammar:
+      return grammar;
   }
   return nullptr;
 }
@@ -306,7 +310,7 @@ const std::vector<CallRow>& all_calls() {
   static const std::vector<CallRow> rows = [] {
     std::vector<CallRow> all;
     for (auto* part : {base_calls, model_calls, text_calls, sampler_calls, session_calls, generation_calls,
-                       prefix_calls, embed_calls, train_calls, adapter_calls})
+                       prefix_calls, embed_calls, train_calls, adapter_calls, grammar_calls})
       for (const CallRow& row : part()) all.push_back(row);
     return all;
   }();

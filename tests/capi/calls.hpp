@@ -36,6 +36,7 @@ struct Handles {
   lq_dataset* dataset = nullptr;  // XOR
   lq_trainer* trainer = nullptr;
   lq_adapter* adapter = nullptr;  // of the model
+  lq_grammar* grammar = nullptr;  // "a" to "z", one or more
   std::vector<std::int32_t> tokens = {262, 35, 265, 114};
   std::string state;  // of the session
 };
@@ -59,6 +60,7 @@ std::vector<CallRow> prefix_calls();
 std::vector<CallRow> embed_calls();
 std::vector<CallRow> train_calls();
 std::vector<CallRow> adapter_calls();
+std::vector<CallRow> grammar_calls();
 void write_adapter(const std::string& path, float value);
 
 // Four points and their classes.

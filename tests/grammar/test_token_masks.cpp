@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "loquor/core/random.hpp"
+#include "loquor/grammar/grammar.hpp"
 
 namespace {
 
@@ -77,7 +78,7 @@ TEST_CASE("the trie holds every token once, in the order of a walk", "[grammar]"
 TEST_CASE("masks allow exactly the tokens that the matcher would take", "[grammar]") {
   for (const char* text : kGrammars) {
     const auto grammar = lq::Grammar::from_gbnf(text);
-    const lq::TokenMasks masks(grammar, trie(), 200'000);  // so small that it is emptied now and then
+    const lq::TokenMasks masks(grammar->automaton(), trie(), 200'000);  // so small that it is emptied now and then
     for (std::uint64_t seed = 0; seed < 6; ++seed) {
       CAPTURE(text, seed);
       lq::Random random(seed);
@@ -116,7 +117,7 @@ TEST_CASE("rows after which the same may follow have one key", "[grammar]") {
 
 TEST_CASE("one grammar serves several threads", "[grammar]") {
   const auto grammar = lq::Grammar::from_gbnf(kGrammars[0]);
-  const lq::TokenMasks masks(grammar, trie());
+  const lq::TokenMasks masks(grammar->automaton(), trie());
   std::vector<std::thread> threads;
   std::vector<int> wrong(4);
   for (std::size_t t = 0; t < 4; ++t)

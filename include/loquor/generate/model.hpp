@@ -9,6 +9,8 @@
 
 #include "loquor/core/context.hpp"
 #include "loquor/formats/gguf.hpp"
+#include "loquor/grammar/grammar.hpp"
+#include "loquor/grammar/token_masks.hpp"
 #include "loquor/models/decoder.hpp"
 #include "loquor/models/encoder.hpp"
 #include "loquor/text/tokenizer.hpp"
@@ -38,6 +40,9 @@ class Model {
   const std::shared_ptr<const Encoder>& encoder() const noexcept;  // null for language models
   // The source of the model's own chat template; "" if it has none.
   const std::string& chat_template() const noexcept;
+  // The grammar's masks over this model's vocabulary: made when first asked for and kept while the grammar lives, so
+  // that all generations with it share what is worked out. Never null. Safe from several threads.
+  std::shared_ptr<const TokenMasks> token_masks(const std::shared_ptr<const Grammar>& grammar) const;
   double load_ms() const noexcept;
 
  private:

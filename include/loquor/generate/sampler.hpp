@@ -43,6 +43,8 @@ class Sampler {
 
   // Throws Error{invalid_argument} if a bias names a token >= n_vocab.
   void check_vocab(std::size_t n_vocab) const;
+  // Does it take the best of the logits as they are?
+  bool greedy() const noexcept;
   // Draws the token for `position`. Throws Error{invalid_argument} if no logit is finite.
   std::int32_t sample(const LogitsRow& logits, std::span<const std::int32_t> history, std::uint64_t position);
   std::int32_t sample(std::span<const float> logits, std::span<const std::int32_t> history, std::uint64_t position) {

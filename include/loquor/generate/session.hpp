@@ -43,6 +43,9 @@ struct GenerateOptions {
   Sampler sampler;
   std::vector<std::string> stop;
   std::vector<std::int32_t> stop_tokens;
+  // What is generated is a text of this grammar, or the beginning of one if max_tokens or a stop ends it sooner. Ends by
+  // itself (Finish::end) where the text is whole and cannot go on. Log probabilities are those without it.
+  std::shared_ptr<const Grammar> grammar;
   std::size_t logprobs = 0;
   bool ignore_end = false;
   bool append = false;  // the prompt is appended instead of replacing the contents

@@ -1,4 +1,4 @@
-// Which tokens may come next: a grammar against a vocabulary. What a token does inside the rule at hand depends on the
+// Which tokens may come next: a grammar's automaton against a vocabulary. What a token does inside the rule at hand depends on the
 // automaton's state alone and is worked out once for each state; only tokens that leave the rule are tried on the
 // matcher itself (the division is XGrammar's; Dong et al. 2024). Whole masks are kept as well, by the matcher's key.
 // Thread contract: shareable between threads; what is kept is guarded by a lock that is never held while computing.
@@ -9,7 +9,6 @@
 #include <memory>
 #include <vector>
 
-#include "loquor/grammar/grammar.hpp"
 #include "loquor/grammar/matcher.hpp"
 #include "loquor/grammar/token_trie.hpp"
 
@@ -28,15 +27,15 @@ struct TokenMask {
 class TokenMasks {
  public:
   static constexpr std::size_t kCacheBytes = std::size_t{64} << 20;
-  TokenMasks(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const TokenTrie> trie,
+  TokenMasks(std::shared_ptr<const Automaton> automaton, std::shared_ptr<const TokenTrie> trie,
              std::size_t cache_bytes = kCacheBytes);
   ~TokenMasks();
   TokenMasks(const TokenMasks&) = delete;
   TokenMasks& operator=(const TokenMasks&) = delete;
 
-  const std::shared_ptr<const Grammar>& grammar() const noexcept { return grammar_; }
+  const std::shared_ptr<const Automaton>& automaton() const noexcept { return automaton_; }
   const TokenTrie& trie() const noexcept { return *trie_; }
-  // The tokens whose bytes the matcher, which must be one of this grammar's, would push. Leaves it as it was. Throws
+  // The tokens whose bytes the matcher, which must be one of this automaton, would push. Leaves it as it was. Throws
   // Error{limit} for a text that can be read in too many ways.
   std::shared_ptr<const TokenMask> mask(Matcher& matcher) const;
   std::size_t cached_bytes() const;
@@ -49,7 +48,7 @@ class TokenMasks {
   void try_rest(Matcher& matcher, const StateMask& known, std::uint32_t frame, TokenMask& out) const;
   void allow(std::int32_t token, std::vector<std::uint64_t>& words) const noexcept;
 
-  std::shared_ptr<const Grammar> grammar_;
+  std::shared_ptr<const Automaton> automaton_;
   std::shared_ptr<const TokenTrie> trie_;
   std::unique_ptr<Cache> cache_;
 };
