@@ -9,6 +9,7 @@ implementations. Texts are short, so that they do not depend on the instruction 
 import json
 import pathlib
 import sys
+import tempfile
 
 import loquor
 
@@ -16,6 +17,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 if not (HERE / "cases.json").exists():
     (HERE / "cases.json").write_text("[]")
 sys.path.insert(0, str(HERE.parents[1] / "bindings/python/tests"))
+sys.path.insert(0, str(HERE.parent / "goldens"))
+import tiny_encoder  # noqa: E402
 from test_conformance import run  # noqa: E402
 
 FRANCE = [{"role": "user", "content": "What is the capital of France?"}]
@@ -27,6 +30,15 @@ def generated(model, case):
     with model.session(ctx=512) as session:
         text, result = run(session, case), session.result()
         return {**case, "text": text, "finish": result.finish_reason, "generated_tokens": len(result.tokens)}
+
+
+def embedded(texts):
+    """The first numbers of each vector, from the small encoder of tests/goldens/tiny_encoder.py."""
+    with tempfile.TemporaryDirectory() as folder:
+        tiny_encoder.write(pathlib.Path(folder))
+        vectors = loquor.Embedder(loquor.Model(folder)).embed(texts)
+    return {"name": "embed", "do": "embed", "texts": texts, "dimension": vectors.shape[1], "tolerance": 1e-4,
+            "begin": [[round(float(x), 6) for x in v[:4]] for v in vectors]}
 
 
 def main():
@@ -53,6 +65,9 @@ def main():
         {"name": "budget", "do": "budget", "prompt": "The capital of France is", "budget_us": 500, "options": {"max_tokens": 8},
          "text": next(c["text"] for c in cases if c["name"] == "greedy text")},
     ]
+    cases.append(embedded(["Hello there", "the inner text", ""]))
+    cases.append({"name": "render", "do": "render", "messages": PIRATE,
+                  "text": model.render(PIRATE)})
     cases += [{"name": f"error: {what}", "do": "error", "call": call, **more, "code": code} for what, call, more, code in [
         ("no such file", "load", {"source": "/does/not/exist.gguf"}, "not_found"),
         ("no GGUF file", "load_bytes", {"bytes": "this is not a model"}, "bad_file"),
@@ -63,6 +78,8 @@ def main():
         ("prompt longer than the context", "generate", {"options": {}, "session": {"ctx": 4}, "prompt": "a b c d e f g h i j"}, "context_full"),
         ("token outside the vocabulary", "detokenize", {"ids": [1000000]}, "invalid_argument"),
         ("sampler out of range", "generate", {"prompt": "x", "options": {"top_p": 7}}, "invalid_argument"),
+        ("no text encoder", "embedder", {}, "unsupported"),
+        ("state that cannot be written", "save", {"path": "/does/not/exist/state"}, "io"),
         ("closed session", "closed", {}, "invalid_argument"),
         ("damaged state", "load_state", {"bytes": "nothing of the kind"}, "bad_file"),
         ("state of another cache type", "mismatch", {}, "mismatch"),

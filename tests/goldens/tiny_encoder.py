@@ -1,8 +1,12 @@
-"""A small random BERT checkpoint as a Hugging Face folder; what it computes is in tests/goldens/hf_families.json."""
+"""A small random BERT checkpoint as a Hugging Face folder; what it computes is in tests/goldens/hf_families.json.
+
+    python tests/goldens/tiny_encoder.py FOLDER
+"""
 
 import json
 import pathlib
 import struct
+import sys
 
 import numpy as np
 
@@ -48,3 +52,9 @@ def write(path):
         data += values
     text = json.dumps(header).encode()
     (path / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+if __name__ == "__main__":
+    folder = pathlib.Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder)

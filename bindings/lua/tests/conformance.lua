@@ -1,5 +1,5 @@
 -- The cases that every language binding must do alike: nvim --headless -u NONE -i NONE -c "luafile conformance.lua".
--- The environment says where: LQ_CASES (cases.json), LQ_SCRATCH (a folder). Exits with 0, 1, or 77: no model, skipped.
+-- The environment says where: LQ_CASES (cases.json), LQ_SCRATCH (a folder), LQ_ENCODER (a model). Exits with 0, 1, or 77: no model, skipped.
 local loquor = require("loquor")
 
 local function fail(message) error(message, 2) end
@@ -104,6 +104,17 @@ function run.budget(case)
   same(text, case.text, "text")
 end
 
+function run.embed(case)
+  local vectors = loquor.model(os.getenv("LQ_ENCODER")):embedder():embed(case.texts)
+  same(#vectors, #case.texts, "vectors")
+  for i, vector in ipairs(vectors) do
+    same(#vector, case.dimension, "dimension")
+    for j, x in ipairs(case.begin[i]) do same(math.abs(vector[j] - x) < case.tolerance, true, "text " .. i .. ", number " .. j) end
+  end
+end
+
+function run.render(case) same(model:render(case.messages), case.text, "text") end
+
 local calls = {
   load = function(case) loquor.model(case.source, options(case)) end,
   load_bytes = function(case) loquor.model_from_memory(case.bytes) end,
@@ -116,6 +127,8 @@ local calls = {
   session = function(case) model:session(case.options) end,
   generate = function(case) whole(session(case), case.prompt, case) end,
   detokenize = function(case) model:detokenize(case.ids) end,
+  embedder = function() model:embedder() end,
+  save = function(case) model:session():save(case.path) end,
   closed = function()
     local s = model:session()
     s:close()

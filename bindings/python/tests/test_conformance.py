@@ -3,12 +3,17 @@
 import json
 import math
 import pathlib
+import sys
 
 import pytest
 
 import loquor
 
-CASES = json.loads((pathlib.Path(__file__).resolve().parents[3] / "tests/conformance/cases.json").read_text("utf-8"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "tests/goldens"))
+import tiny_encoder  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+CASES = json.loads((ROOT / "tests/conformance/cases.json").read_text("utf-8"))
 STAGES = ("top_k", "top_p", "min_p", "temperature")
 
 
@@ -117,6 +122,8 @@ def error(model, case, tmp_path):
         "session": lambda: model.session(**case["options"]),
         "generate": lambda: run(model.session(**case.get("session", {"ctx": 512})), case),
         "detokenize": lambda: model.detokenize(case["ids"]),
+        "embedder": lambda: loquor.Embedder(model),
+        "save": lambda: model.session().save(case["path"]),
         "closed": closed,
         "load_state": lambda: model.session().load(case["bytes"].encode()),
         "mismatch": mismatch,
@@ -131,7 +138,19 @@ def tokenize(model, case, tmp_path):
     assert list(ids) == case["ids"] and model.detokenize(ids, special=True).decode() == case["text"]
 
 
-RUN = {"tokenize": tokenize, "generate": generate, "cancel": cancel, "state": state, "fork": fork, "logprobs": logprobs,
+def embed(model, case, tmp_path):
+    tiny_encoder.write(tmp_path)
+    vectors = loquor.Embedder(loquor.Model(tmp_path)).embed(case["texts"])
+    assert vectors.shape == (len(case["texts"]), case["dimension"])
+    for vector, begin in zip(vectors, case["begin"]):
+        assert list(vector[: len(begin)]) == pytest.approx(begin, abs=case["tolerance"])
+
+
+def render(model, case, tmp_path):
+    assert model.render(case["messages"]) == case["text"]
+
+
+RUN = {"tokenize": tokenize, "embed": embed, "render": render, "generate": generate, "cancel": cancel, "state": state, "fork": fork, "logprobs": logprobs,
        "budget": budget, "error": error}
 
 
