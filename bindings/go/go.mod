@@ -1,0 +1,3 @@
+module loquor
+
+go 1.23
