@@ -16,7 +16,8 @@ typedef struct lq_grammar lq_grammar;
  * matches no text, UNSUPPORTED naming what these notations have and this library has not, LIMIT for what is too large
  * or nested too deeply, OUT_OF_MEMORY. Threads: any. */
 
-/* GBNF, the notation of llama.cpp. `root` names the rule to begin with; NULL: "root". */
+/* GBNF, the notation of llama.cpp; in it, %json{...} stands for JSON of the schema in the braces. `root` names the rule
+ * to begin with; NULL: "root". */
 LQ_API lq_status lq_grammar_from_gbnf(lq_grammar** out, const char* text, size_t length, const char* root) LQ_NOEXCEPT;
 
 typedef struct lq_schema_options {
@@ -39,6 +40,19 @@ LQ_API lq_status lq_grammar_from_regex(lq_grammar** out, const char* pattern, si
 
 /* One of these texts: `count` strings, NUL-terminated, not empty. */
 LQ_API lq_status lq_grammar_from_choices(lq_grammar** out, const char* const* choices, size_t count) LQ_NOEXCEPT;
+
+/* What an answer may be when there are tools: a JSON array of functions as in OpenAI's chat API ({"type": "function",
+ * "function": {"name", "description", "parameters": JSON Schema}}). `choice` "auto" or NULL: text or calls; "required":
+ * calls; any other word: a call of the tool of that name. `parallel` non-zero: up to eight calls, else one. A call is
+ * <tool_call>, a line with {"name": ..., "arguments": {...}}, </tool_call>. The tools also go into the prompt:
+ * lq_chat_options.tools_json. */
+LQ_API lq_status lq_grammar_from_tools(lq_grammar** out, const char* tools_json, size_t length, const char* choice,
+                                       int32_t parallel) LQ_NOEXCEPT;
+
+/* The calls in such an answer, as JSON: {"content": the text before them or null, "tool_calls": [{"name": ...,
+ * "arguments": {...}}, ...]}. If there is no whole call, all is content; what follows the last whole one is left out. Threads: any. */
+LQ_API lq_status lq_tool_calls_json(char* out, size_t capacity, size_t* length, const char* text,
+                                    size_t text_length) LQ_NOEXCEPT;
 
 /* Sessions that use it keep it alive. */
 LQ_API void lq_grammar_free(lq_grammar* grammar) LQ_NOEXCEPT;

@@ -46,6 +46,12 @@ class Grammar {
     detail::check(lq_grammar_from_choices(g.raw_.out(), pointers.data(), pointers.size()));
     return g;
   }
+  // What an answer may be when there are these tools; see lq_grammar_from_tools.
+  static Grammar tools(std::string_view tools_json, const char* choice = "auto", bool parallel = false) {
+    Grammar g;
+    detail::check(lq_grammar_from_tools(g.raw_.out(), tools_json.data(), tools_json.size(), choice, parallel));
+    return g;
+  }
   bool accepts(std::string_view text) const {
     std::int32_t yes = 0;
     detail::check(lq_grammar_accepts(&yes, raw_.get(), text.data(), text.size()));
@@ -57,6 +63,13 @@ class Grammar {
   Grammar() = default;
   detail::Owner<lq_grammar> raw_;
 };
+
+// The calls in an answer, as JSON; see lq_tool_calls_json.
+inline std::string tool_calls_json(std::string_view text) {
+  return detail::read_text([&](char* out, std::size_t capacity, std::size_t* length) {
+    return lq_tool_calls_json(out, capacity, length, text.data(), text.size());
+  });
+}
 
 }  // namespace loquor
 #endif

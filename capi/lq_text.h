@@ -115,7 +115,8 @@ typedef struct lq_message {
 typedef struct lq_chat_options {
   uint32_t struct_size;
   int32_t no_generation_prompt; /* non-zero: do not end with the words that open the assistant's turn */
-  const char* tools_json;       /* NULL, or a JSON array of tools: the template's variable `tools` */
+  const char* tools_json;       /* NULL, or a JSON array of tools: the template's variable `tools`. A template that
+                                   knows no tools gets them described in the system message */
   size_t tools_json_length;     /* bytes; with LQ_NTS or 0 the string ends at its NUL */
   const char* extra_json;       /* NULL, or a JSON object of further variables for the template */
   size_t extra_json_length;     /* bytes; with LQ_NTS or 0 the string ends at its NUL */

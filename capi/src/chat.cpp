@@ -1,4 +1,6 @@
+#include "grammar.hpp"
 #include "loquor/generate/chat_template.hpp"
+#include "loquor/generate/tools.hpp"
 #include "session.hpp"
 
 namespace lq::capi {
@@ -71,6 +73,11 @@ RenderedChat render(const Call& call, const ChatTemplate& chat_template, std::st
   lower(input.limits.steps, o.max_steps);
   lower(input.limits.memory, o.max_memory);
   lower(input.limits.output, o.max_output);
+  std::optional<ToolMessages> adapted;
+  if (ToolMessages::needed(list, input.tools_json) && chat_template.source().find("tool") == std::string::npos) {
+    adapted.emplace(list, input.tools_json);
+    input.messages = adapted->messages();
+  }
   return chat_template.render(input);
 }
 
@@ -141,6 +148,24 @@ lq_status lq_chat_tokenize(int32_t* out, size_t capacity, size_t* count, const l
     const Use<ChatTemplateObject> t(call, chat_template, "chat_template");
     const RenderedChat chat = render(call, *t->chat_template, t->bos, t->eos, messages, n_messages, options);
     write_array<std::int32_t>(call, out, capacity, count, tokenize(*m.tokenizer(), chat));
+  });
+}
+
+lq_status lq_grammar_from_tools(lq_grammar** out, const char* tools_json, size_t length, const char* choice,
+                                int32_t parallel) noexcept {
+  return guard(__func__, [&](Call& call) {
+    out_param(call, out, "out") = nullptr;
+    const std::string which = choice ? name_arg(call, choice, "choice") : "auto";
+    *out = new_handle<GrammarObject, lq_grammar>(
+        tool_grammar(text_arg(call, tools_json, length, "tools_json"), which, parallel != 0));
+  });
+}
+
+lq_status lq_tool_calls_json(char* out, size_t capacity, size_t* length, const char* text,
+                             size_t text_length) noexcept {
+  return guard(__func__, [&](Call& call) {
+    if (length) *length = 0;
+    write_text(call, out, capacity, length, tool_calls_of(text_arg(call, text, text_length, "text")));
   });
 }
 

@@ -101,6 +101,22 @@ void Generation::add_to(CLI::App& app) {
   app.add_option("--ctx", ctx, "Tokens the session holds; 0 = as the model was trained")->capture_default_str();
   app.add_option("--kv-type", kv_type, "Type of the KV cache: f16, q8_0 or f32")->capture_default_str();
   add_lookup(app, lookup);
+  std::vector<CLI::Option*> forms = {
+      app.add_option("--grammar", grammar_file, "The answer is a text of the GBNF grammar in this file"),
+      app.add_option("--json-schema", schema_file, "The answer is JSON of the schema in this file"),
+      app.add_option("--regex", regex, "The answer matches this regular expression from end to end"),
+      app.add_option("--choice", choices, "The answer is this text, or another one given so; may be repeated")};
+  for (CLI::Option* a : forms)
+    for (CLI::Option* b : forms)
+      if (a != b) a->excludes(b);
+}
+
+std::optional<loquor::Grammar> Generation::grammar() const {
+  if (!grammar_file.empty()) return loquor::Grammar::gbnf(read_file(grammar_file));
+  if (!schema_file.empty()) return loquor::Grammar::json_schema(read_file(schema_file));
+  if (!regex.empty()) return loquor::Grammar::regex(regex);
+  if (!choices.empty()) return loquor::Grammar::choices(choices);
+  return std::nullopt;
 }
 
 void add_lookup(CLI::App& app, int& lookup) {

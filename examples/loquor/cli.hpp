@@ -57,10 +57,14 @@ struct Generation {
   unsigned ctx = 0;
   std::string kv_type = "f16";
   int lookup = kLookupDefault;
+  std::string grammar_file, schema_file, regex;
+  std::vector<std::string> choices;
 
   void add_to(CLI::App& app);
   loquor::Sampler sampler(std::uint64_t seed) const;
   loquor::SessionOptions session_options() const;
+  // What the answer is held to; none: any text.
+  std::optional<loquor::Grammar> grammar() const;
 };
 
 // A command that was declared: its parser, and what to run if it was chosen.

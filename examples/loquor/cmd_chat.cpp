@@ -21,7 +21,8 @@ class Chat {
   Chat(const Options& o, const loquor::Model& model)
       : options_(o),
         session_(model, o.generation.session_options()),
-        sampler_(o.generation.sampler(o.common.seed_or_random())) {
+        sampler_(o.generation.sampler(o.common.seed_or_random())),
+        grammar_(o.generation.grammar()) {
     reset();
   }
 
@@ -55,6 +56,7 @@ class Chat {
     g.sampler = &sampler_;
     g.stop = options_.generation.stop;
     g.lookup = lookup_option(options_.generation.lookup);
+    g.grammar = grammar_ ? &*grammar_ : nullptr;
     g.cancel = &interrupt();
     const bool print = !options_.common.json;
     try {
@@ -103,6 +105,7 @@ class Chat {
   const Options& options_;
   loquor::Session session_;
   loquor::Sampler sampler_;
+  std::optional<loquor::Grammar> grammar_;
   std::vector<loquor::Message> messages_;
   Json turns_ = Json::array();
 };

@@ -72,6 +72,8 @@ int run(const Options& o) {
   g.ignore_end = o.ignore_end;
   g.parse_special = o.raw;
   g.lookup = lookup_option(o.generation.lookup);
+  const std::optional<loquor::Grammar> grammar = o.generation.grammar();
+  g.grammar = grammar ? &*grammar : nullptr;
   g.cancel = &interrupt();
   if (o.raw) {
     session.start(prompt, g);

@@ -55,6 +55,7 @@ std::unique_ptr<Engine::Job> Engine::prepare(const Work& work, std::size_t promp
   const loquor::Sampler sampler = work.sampler(choice);
   loquor::GenerateOptions options = work.options;
   options.sampler = &sampler;
+  options.grammar = work.grammar.get();
   const auto& p = work.prompts[prompt];
   if (const auto* chat = std::get_if<Conversation>(&p))
     job->session->start_chat(chat->messages, options, chat->options);

@@ -47,6 +47,7 @@ struct Work {
   std::uint32_t choices = 1;
   loquor::GenerateOptions options;  // without a sampler:
   std::function<loquor::Sampler(std::uint32_t choice)> sampler;
+  std::shared_ptr<const loquor::Grammar> grammar;  // what is generated is one of its texts; nullptr: any text
 };
 
 enum class End { none, stop, length, cancelled, timeout, failed };

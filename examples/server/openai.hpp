@@ -24,6 +24,7 @@ Json parse_json(const std::string& text);
 
 struct Request {
   bool chat = true;
+  bool tools = false;  // the answer may be calls
   Work work;
   bool stream = false, include_usage = false;
   bool logprobs = false;
@@ -31,6 +32,11 @@ struct Request {
   std::string model;              // as the client named it
   std::vector<std::string> echo;  // of each prompt, where the client wants it before the text
 };
+
+// The grammar that response_format or tools ask for; those asked for lately are kept, so that what is worked out for
+// them serves the next request. Throws ApiError.
+std::shared_ptr<const loquor::Grammar> grammar_of_format(const Json& format);
+std::shared_ptr<const loquor::Grammar> grammar_of_tools(const Json& tools, const std::string& choice, bool parallel);
 
 // The body of /v1/chat/completions and /v1/completions. Throws ApiError; a member that is not known is an error.
 Request parse_chat(const Json& body, const Engine& engine);
@@ -61,6 +67,8 @@ class Reply {
  private:
   struct Choice {
     std::string text;
+    std::string held;    // of a stream: what is or may become a call
+    bool plain = false;  // it is text, not calls
     Json logprobs = Json::array();
     End end = End::none;
     std::size_t offset = 0;
@@ -71,8 +79,10 @@ class Reply {
   Json token(std::int32_t id, float logprob) const;
   Json usage() const;
   void take(const Update& update);
+  std::string hold_back(Choice& choice, std::string text) const;
+  Json calls(const std::string& text) const;
 
-  const bool chat_, include_usage_, logprobs_;
+  const bool chat_, tools_, include_usage_, logprobs_;
   const std::uint32_t top_;
   const loquor::Model model_;
   const std::string name_, id_;

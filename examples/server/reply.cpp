@@ -3,6 +3,7 @@
 #include <ctime>
 #include <numeric>
 #include <random>
+#include <utility>
 
 #include "openai.hpp"
 
@@ -16,8 +17,9 @@ std::string new_id(const char* prefix) {
   return id;
 }
 
-Json finish_name(End end) {
+Json finish_name(End end, bool calls = false) {
   if (end == End::none) return nullptr;
+  if (calls) return "tool_calls";
   return end == End::length ? "length" : "stop";
 }
 
@@ -43,6 +45,7 @@ Json ApiError::body() const {
 
 Reply::Reply(const Request& request, const loquor::Model& model, std::string name)
     : chat_(request.chat),
+      tools_(request.tools),
       include_usage_(request.include_usage),
       logprobs_(request.logprobs),
       top_(request.top_logprobs),
@@ -160,18 +163,51 @@ void Reply::take(const Update& u) {
   if (u.end == End::cancelled) error_.emplace(503, "the server is stopping");
 }
 
+// What can be sent of a stream's text: not the beginning of an answer that is or may become calls.
+std::string Reply::hold_back(Choice& c, std::string text) const {
+  constexpr std::string_view kCall = "<tool_call>";
+  if (!tools_ || c.plain) return text;
+  c.held += text;
+  if (kCall.starts_with(c.held) || std::string_view(c.held).starts_with(kCall)) return {};
+  c.plain = true;
+  return std::exchange(c.held, {});
+}
+
+// The calls in an answer, in the API's shape; null if there are none.
+Json Reply::calls(const std::string& text) const {
+  if (!tools_) return nullptr;
+  const Json found = Json::parse(loquor::tool_calls_json(text));
+  if (found["tool_calls"].empty()) return nullptr;
+  Json out = {{"content", found["content"]}, {"tool_calls", Json::array()}};
+  for (const Json& call : found["tool_calls"])
+    out["tool_calls"].push_back({{"id", new_id("call_")},
+                                 {"type", "function"},
+                                 {"function", {{"name", call["name"]}, {"arguments", dump(call["arguments"])}}}});
+  return out;
+}
+
 std::string Reply::events(const std::vector<Update>& updates) {
   std::string out;
   for (const Update& u : updates) {
     take(u);
     Json logs = logprobs_ && u.token >= 0 ? shape(chat_, logprobs(u, choices_[u.choice])) : Json(nullptr);
-    if (!u.text.empty() || !logs.is_null())
-      out += event(chunk(u.choice, {{"content", u.text}}, std::move(logs), nullptr));
+    Choice& c = choices_[u.choice];
+    std::string text = hold_back(c, u.text);
+    Json found;
+    if (u.end != End::none) {
+      found = calls(c.held);
+      if (found.is_null()) text += std::exchange(c.held, {});
+    }
+    if (!text.empty() || !logs.is_null()) out += event(chunk(u.choice, {{"content", text}}, std::move(logs), nullptr));
     if (u.end == End::none) continue;
+    if (!found.is_null()) {
+      for (std::size_t i = 0; i < found["tool_calls"].size(); ++i) found["tool_calls"][i]["index"] = i;
+      out += event(chunk(u.choice, {{"tool_calls", found["tool_calls"]}}, nullptr, nullptr));
+    }
     if (u.end == End::failed || u.end == End::timeout || u.end == End::cancelled)
       out += event(error_->body());
     else
-      out += event(chunk(u.choice, Json::object(), nullptr, finish_name(u.end)));
+      out += event(chunk(u.choice, Json::object(), nullptr, finish_name(u.end, !found.is_null())));
   }
   if (!over()) return out;
   if (include_usage_) {
@@ -201,12 +237,12 @@ Json Reply::body() const {
   for (std::size_t i = 0; i < choices_.size(); ++i) {
     const Choice& c = choices_[i];
     Json j = {{"index", i}};
-    if (chat_)
-      j["message"] = {{"role", "assistant"}, {"content", c.text}, {"refusal", nullptr}};
-    else
-      j["text"] = c.text;
+    const Json found = calls(c.text);
+    if (chat_) j["message"] = {{"role", "assistant"}, {"content", c.text}, {"refusal", nullptr}};
+    if (!found.is_null()) j["message"].update(found);
+    if (!chat_) j["text"] = c.text;
     j["logprobs"] = logprobs_ ? shape(chat_, c.logprobs) : Json(nullptr);
-    j["finish_reason"] = finish_name(c.end);
+    j["finish_reason"] = finish_name(c.end, !found.is_null());
     list.push_back(std::move(j));
   }
   out["choices"] = std::move(list);

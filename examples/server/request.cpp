@@ -138,6 +138,21 @@ loquor::Message message(const Json& j, const std::string& where) {
   return out;
 }
 
+// "none", "auto", "required", or a function's name.
+std::string tool_choice(const Json* j) {
+  if (!j) return "auto";
+  if (j->is_object()) {
+    Members m(*j, "tool_choice");
+    m.ignore({"type"});
+    Members f(m.need("function"), "tool_choice.function");
+    f.need("name");
+    return f.string("name");
+  }
+  if (!j->is_string() || (*j != "none" && *j != "auto" && *j != "required"))
+    bad("tool_choice", "'tool_choice' must be none, auto, required or a function");
+  return j->get<std::string>();
+}
+
 std::vector<std::string> stops(const Json* j) {
   std::vector<std::string> out;
   if (!j) return out;
@@ -247,12 +262,21 @@ Request parse_chat(const Json& body, const Engine& engine) {
   r.top_logprobs = static_cast<std::uint32_t>(m.integer("top_logprobs", 0, 0, 20));
   if (r.top_logprobs && !r.logprobs) bad("top_logprobs", "'top_logprobs' wants 'logprobs' to be true");
   r.work.options.logprobs = r.logprobs ? std::max(1u, r.top_logprobs) : 0;
-  if (const Json* format = m.find("response_format")) {
-    Members f(*format, "response_format");
-    if (f.string("type") != "text") bad("response_format.type", "only the response format 'text' is supported");
-    f.done();
+  if (const Json* format = m.find("response_format")) r.work.grammar = grammar_of_format(*format);
+  const bool parallel = !m.find("parallel_tool_calls") || m.flag("parallel_tool_calls");
+  const Json* choice = m.find("tool_choice");
+  if (const Json* tools = m.find("tools")) {
+    const std::string which = tool_choice(choice);
+    if (which != "none") {
+      if (r.work.grammar) bad("tools", "'tools' and 'response_format' cannot both hold");
+      r.work.grammar = grammar_of_tools(*tools, which, parallel);
+      r.tools = true;
+      c.options.tools_json = tools->dump();
+    }
+  } else if (choice && !(choice->is_string() && (*choice == "none" || *choice == "auto"))) {
+    bad("tool_choice", "'tool_choice' without 'tools'");
   }
-  m.ignore({"parallel_tool_calls", "reasoning_effort", "verbosity", "modalities"});
+  m.ignore({"reasoning_effort", "verbosity", "modalities"});
   m.done();
   r.work.prompts.emplace_back(std::move(c));
   return r;

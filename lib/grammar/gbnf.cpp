@@ -1,10 +1,11 @@
 // GBNF, the notation of llama.cpp's grammars. A rule ends at the end of its line, but for lines that end in "::=" or
-// "|", and inside parentheses.
+// "|", and inside parentheses. One addition: %json{...} stands for the JSON that the schema between the braces allows.
 #include <unordered_map>
 
 #include "loquor/core/status.hpp"
 #include "loquor/grammar/grammar.hpp"
 #include "loquor/text/unicode.hpp"
+#include "schema/schema_rules.hpp"
 
 namespace lq {
 namespace {
@@ -111,6 +112,8 @@ class GbnfReader {
         parts.push_back(Expr::of(CharSet::any()));
       else if (take("("))
         parts.push_back(group(depth));
+      else if (take("%json"))
+        parts.push_back(schema());
       else if (is_name_char(c))
         parts.push_back(Expr::call_of(rule(name())));
       else if (c == '<' || c == '!')
@@ -215,6 +218,38 @@ class GbnfReader {
       default:
         malformed("an unknown escape");
     }
+  }
+
+  std::uint32_t append(RuleSet more) {
+    const auto first = static_cast<std::uint32_t>(rules_.rules.size());
+    LQ_CHECK(first + more.rules.size() <= kMaxRules, Code::limit, "grammar: more than ", kMaxRules, " rules");
+    for (Rule& r : more.rules) {
+      r.body.renumber(first);
+      rules_.rules.push_back(std::move(r));
+      defined_.push_back(true);
+    }
+    return first + more.root;
+  }
+
+  // The braces that belong together, strings left aside, hold the schema.
+  Expr schema() {
+    skip(false);
+    const std::size_t first = at_;
+    std::size_t open = 0;
+    bool quoted = false;
+    do {
+      if (done() || (at_ == first && peek() != '{')) malformed("%json needs a schema in braces");
+      const char c = text_[at_++];
+      if (quoted && c == '\\' && !done())
+        ++at_;
+      else if (c == '"')
+        quoted = !quoted;
+      else if (!quoted && c == '{')
+        ++open;
+      else if (!quoted && c == '}')
+        --open;
+    } while (open);
+    return Expr::call_of(append(schema::rules_of_schema(text_.substr(first, at_ - first), {})));
   }
 
   Expr literal() {

@@ -131,6 +131,11 @@ Expr Expr::machine_of(Dfa dfa, bool json) {
   return out;
 }
 
+void Expr::renumber(std::uint32_t first) {
+  if (kind == Kind::call) rule += first;
+  for (Expr& child : children) child.renumber(first);
+}
+
 Dfa to_dfa(const Expr& expr) {
   Nfa nfa;
   add(nfa, expr, 0, 1);

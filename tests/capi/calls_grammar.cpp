@@ -27,6 +27,16 @@ std::vector<CallRow> grammar_calls() {
          const char* const choices[] = {"yes", "no"};
          return freed(lq_grammar_from_choices(&g, choices, 2), g, lq_grammar_free);
        }},
+      {"lq_grammar_from_tools", Takes::no_handle, Kind::grammar,
+       [](Handles&, void*) {
+         lq_grammar* g = nullptr;
+         return freed(lq_grammar_from_tools(&g, "[{\"name\":\"f\"}]", LQ_NTS, nullptr, 0), g, lq_grammar_free);
+       }},
+      {"lq_tool_calls_json", Takes::no_handle, Kind::grammar,
+       [](Handles&, void*) {
+         char out[100];
+         return lq_tool_calls_json(out, sizeof out, nullptr, "hello", LQ_NTS);
+       }},
       {"lq_grammar_accepts", Takes::handle, Kind::grammar,
        [](Handles&, void* h) {
          int32_t yes = 0;

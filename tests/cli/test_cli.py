@@ -151,6 +151,21 @@ class WithModel(unittest.TestCase):
         self.assertGreater(d["timings"]["accepted_tokens"], 0)
         self.assertEqual(run("generate", "--model", MODEL, "--prompt", "x", "--lookup", 32)[0], 2)
 
+    def test_an_answer_is_held_to_a_form(self):
+        self.assertIn(self.generate("--prompt", "Is snow white?", "--choice", "yes", "--choice", "no")["text"], ("yes", "no"))
+        d = self.generate("--prompt", "A number:", "--regex", "[0-9]{4}")
+        self.assertRegex(d["text"], r"\A[0-9]{4}\Z")
+        self.assertEqual(d["finish_reason"], "stop")
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b'{"type":"object","properties":{"colour":{"enum":["red","blue"]}},"required":["colour"],"additionalProperties":false}')
+            file.flush()
+            text = self.generate("--prompt", "A colour as JSON:", "--json-schema", file.name)["text"]
+            self.assertIn(json.loads(text), ({"colour": "red"}, {"colour": "blue"}))
+            status, _, err = run("generate", "--model", MODEL, "--prompt", "x", "--grammar", file.name)
+            self.assertEqual(status, 2)
+            self.assertIn("line 1", err)
+        self.assertEqual(run("generate", "--model", MODEL, "--prompt", "x", "--regex", "a", "--choice", "b")[0], 2)
+
     def test_raw_skips_the_template_and_system_sets_the_role(self):
         raw = self.generate("--raw", "--prompt", "1 2 3 4 5", "--max-tokens", 4)
         chat = self.generate("--prompt", "1 2 3 4 5", "--max-tokens", 4)

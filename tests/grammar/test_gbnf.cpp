@@ -46,6 +46,10 @@ TEST_CASE("GBNF grammars accept their texts", "[grammar]") {
       {"root ::= a b a\na ::= | \"x\" a\nb ::= | \"y\" | b b", {"", "xyx", "yyy", "xxyyxx"}, {"z", "xyxy"}},
       {"root ::= s\ns ::= \"(\" s \")\" s |", {"", "()", "(())()"}, {"(", "())"}},
       {"root ::=\n  \"a\"\n\nunused ::= missing2\nmissing2 ::= \"b\"", {"a"}, {"b"}},
+      {"root ::= \"<\" %json{\"type\":\"array\",\"items\":{\"enum\":[\"}\",\"\\\"\"]}} \">\" x*\nx ::= %json "
+       "{\"const\":1} | \"-\"",
+       {"<[]>", "<[\"}\", \"\\\"\"]>1-1"},
+       {"<1>", "<[1]>"}},
       {"root ::= \"\" [a-] |", {"", "a", "-"}, {"b"}},
   };
   for (const Case& c : cases) {

@@ -25,6 +25,7 @@ from .errors import (
     TemplateError,
     Unsupported,
 )
+from .grammar import Grammar, tool_calls
 from .model import Chat, Model
 from .sampling import Sampler
 from .session import Adapter, Event, PrefixCache, Result, Session
@@ -68,7 +69,7 @@ def quantize(source, target, type, *, head="", threads=0, progress=None, cancel=
 
 
 __all__ = [
-    "Adapter", "BadFile", "Cancel", "Cancelled", "Chat", "ContextFull", "Embedder", "Event", "Forked", "InputOutputError", "Internal", "InvalidArgument",
+    "Adapter", "BadFile", "Cancel", "Cancelled", "Chat", "ContextFull", "Embedder", "Event", "Forked", "Grammar", "InputOutputError", "Internal", "InvalidArgument",
     "LimitReached", "LoquorError", "Mismatch", "Model", "NotFound", "OutOfMemory", "PrefixCache", "Result", "Sampler", "Session", "TemplateError",
-    "Unsupported", "inspect", "isas", "models", "quantize",
+    "Unsupported", "inspect", "isas", "models", "quantize", "tool_calls",
 ]

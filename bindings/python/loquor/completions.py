@@ -6,6 +6,7 @@ import os
 import time
 
 from .errors import InvalidArgument
+from .grammar import Grammar, tool_calls
 from .sampling import make_sampler
 from .session import Event, Session, token_limit
 
@@ -47,6 +48,45 @@ def _text_logprobs(model: "Model", e: Event, offset: int) -> Dict[str, list]:
     }
 
 
+def _format_grammar(response_format: Optional[dict]) -> Optional[Grammar]:
+    """The grammar of OpenAI's response_format; None: any text."""
+    if response_format is None:
+        return None
+    kind = response_format.get("type") if isinstance(response_format, dict) else None
+    if kind == "text":
+        return None
+    if kind == "json_object":  # "schema" is llama-cpp-python's
+        return Grammar.json_schema(response_format.get("schema") or {"type": "object"})
+    if kind == "json_schema":
+        named = response_format.get("json_schema")
+        if isinstance(named, dict) and "schema" in named:
+            return Grammar.json_schema(named["schema"])
+        raise InvalidArgument("response_format: json_schema has no schema")
+    raise InvalidArgument(f"response_format: type is {kind!r}; known are 'text', 'json_object' and 'json_schema'")
+
+
+def _tool_grammar(tools: Optional[Sequence[dict]], choice: Union[str, dict, None], parallel: bool) -> Optional[Grammar]:
+    """The grammar of OpenAI's tools and tool_choice; None: any text."""
+    if not tools or choice == "none":
+        return None
+    if isinstance(choice, dict):
+        choice = (choice.get("function") or {}).get("name")
+        if not isinstance(choice, str):
+            raise InvalidArgument("tool_choice names no function")
+    elif choice not in (None, "auto", "required"):
+        raise InvalidArgument(f"tool_choice is {choice!r}; known are 'none', 'auto', 'required' and a function")
+    return Grammar.tools(tools, choice or "auto", parallel=parallel)
+
+
+def _openai_calls(calls: Sequence[dict]) -> List[dict]:
+    import json
+
+    return [
+        {"id": _id("call"), "type": "function", "function": {"name": c["name"], "arguments": json.dumps(c["arguments"], ensure_ascii=False)}}
+        for c in calls
+    ]
+
+
 class Completions:
     """The methods of Model that return OpenAI-shaped dictionaries."""
 
@@ -72,6 +112,10 @@ class Completions:
         logprobs: bool = False,
         top_logprobs: Optional[int] = None,
         tools: Optional[Sequence[dict]] = None,
+        tool_choice: Union[str, dict, None] = None,
+        parallel_tool_calls: bool = True,
+        response_format: Optional[dict] = None,
+        grammar: Optional[Grammar] = None,
         n: int = 1,
         session: Optional[Session] = None,
         model: Optional[str] = None,
@@ -83,6 +127,11 @@ class Completions:
         Further options, with llama-cpp-python's defaults: temperature (0.2), top_k (40), top_p (0.95), min_p (0.05),
         typical_p, repeat_penalty, frequency_penalty, presence_penalty, logit_bias, seed. None means the default; an
         option that is not known raises InvalidArgument. max_tokens None, 0 or less: no limit.
+
+        tools, tool_choice   the answer is text or calls of these functions, with arguments of their schemas; give results back
+                             as messages of the role "tool"
+        response_format      {"type": "json_object"} or {"type": "json_schema", "json_schema": {"schema": ...}}
+        grammar              instead of those: a Grammar
         """
         from .model import pack_json, pack_messages
 
@@ -90,13 +139,18 @@ class Completions:
             raise InvalidArgument(f"n is {n}; only one choice is made")
         s = self._own_session() if session is None else session
         wanted = max(1, int(top_logprobs or 0)) if logprobs else 0
+        forms = [g for g in (_tool_grammar(tools, tool_choice, parallel_tool_calls), _format_grammar(response_format), grammar) if g]
+        if len(forms) > 1:
+            raise InvalidArgument("tools, response_format and grammar: only one of them can hold")
+        if tool_choice == "none":
+            tools = None
         s.start(
             None, messages=pack_messages(messages), max_tokens=token_limit(max_tokens), stop=stop or (), logprobs=wanted,
-            sampler=self._sampled(options, 0.2), tools_json=pack_json(list(tools)) if tools else "",
+            sampler=self._sampled(options, 0.2), tools_json=pack_json(list(tools)) if tools else "", grammar=forms[0] if forms else None,
         )
         head = {"id": _id("chatcmpl"), "created": int(time.time()), "model": model or self.source}
         if stream:
-            return self._chat_chunks(s.events(), head, bool(logprobs), int(top_logprobs or 0))
+            return self._chat_chunks(s, head, bool(logprobs), int(top_logprobs or 0), bool(tools))
         entries: List[dict] = []
         for e in s.events():
             if e.kind == "token" and logprobs:
@@ -104,15 +158,22 @@ class Completions:
                 entry["top_logprobs"] = entry["top_logprobs"][: int(top_logprobs or 0)]
                 entries.append(entry)
         r = s.result()
+        message: Dict[str, Any] = {"role": "assistant", "content": r.text}
+        finish = _FINISH.get(r.finish_reason, "stop")
+        if tools:
+            found = tool_calls(r.text)
+            message["content"] = found["content"]
+            if found["tool_calls"]:
+                message["tool_calls"], finish = _openai_calls(found["tool_calls"]), "tool_calls"
         return {
             **head,
             "object": "chat.completion",
             "choices": [
                 {
                     "index": 0,
-                    "message": {"role": "assistant", "content": r.text},
+                    "message": message,
                     "logprobs": {"content": entries, "refusal": None} if logprobs else None,
-                    "finish_reason": _FINISH.get(r.finish_reason, "stop"),
+                    "finish_reason": finish,
                 }
             ],
             "usage": self._usage(s),
@@ -126,18 +187,31 @@ class Completions:
             "total_tokens": r["prompt_tokens"] + r["generated_tokens"],
         }
 
-    def _chat_chunks(self: "Model", events: Iterator[Event], head: dict, logprobs: bool, top: int) -> Iterator[dict]:  # type: ignore[misc]
+    def _chat_chunks(self: "Model", s: Session, head: dict, logprobs: bool, top: int, tools: bool) -> Iterator[dict]:  # type: ignore[misc]
         def chunk(delta: dict, finish: Optional[str] = None, logs: Optional[dict] = None) -> dict:
             return {**head, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "logprobs": logs, "finish_reason": finish}]}
 
         yield chunk({"role": "assistant"})
-        for e in events:
+        held, first = "", tools  # what may be the beginning of a call, which is the beginning of the answer
+        for e in s.events():
             logs = _chat_logprobs(self, e) if logprobs and e.kind == "token" else None
             if logs:
                 logs["content"][0]["top_logprobs"] = logs["content"][0]["top_logprobs"][:top]
-            if e.text or logs:
-                yield chunk({"content": e.text}, None, logs)
+            text = held + e.text
+            if first and ("<tool_call>".startswith(text) or text.startswith("<tool_call>")):
+                held, text = text, ""
+            else:
+                held, first = "", False
+            if text or logs:
+                yield chunk({"content": text}, None, logs)
             if e.kind == "done":
+                found = tool_calls(held) if held else {"content": None, "tool_calls": []}
+                if found["tool_calls"]:
+                    yield chunk({"tool_calls": [{"index": i, **c} for i, c in enumerate(_openai_calls(found["tool_calls"]))]})
+                    yield chunk({}, "tool_calls")
+                    return
+                if held:
+                    yield chunk({"content": held})
                 yield chunk({}, _FINISH.get(e.finish_reason or "", "stop"))
 
     def create_completion(  # type: ignore[misc]

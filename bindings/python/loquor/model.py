@@ -7,6 +7,7 @@ import os
 from . import _native
 from .completions import Completions
 from .errors import InvalidArgument
+from .grammar import Grammar, chosen
 from .sampling import Sampler, make_sampler
 from .session import PrefixCache, Result, Session
 
@@ -196,6 +197,10 @@ class Model(Completions):
         tools: Optional[Sequence[dict]] = None,
         cancel: Optional["_native.Cancel"] = None,
         lookup: Optional[int] = None,
+        grammar: Union[Grammar, str, None] = None,
+        json_schema: Any = None,
+        regex: Optional[str] = None,
+        choices: Optional[Sequence[str]] = None,
     ) -> Union[Result, Iterator[str]]:
         """Text for a prompt: through the model's chat template, or `raw`. stream=True gives an iterator of pieces of text.
 
@@ -203,13 +208,16 @@ class Model(Completions):
         and leaves the model usable. Without a session the model's own is used: one thread at a time. max_tokens None or
         0: until the model ends or the context is full. `cancel` ends it with Cancelled when another thread triggers it.
         `lookup` is the most tokens guessed and computed ahead (see Session.start).
+
+        One of these holds the text to a form: `grammar` (a Grammar, or GBNF), `json_schema` (a dict, its text, or a class of
+        pydantic's), `regex`, or `choices`, a list of texts. max_tokens may still cut it short (finish_reason "length").
         """
         if sampler is None:
             sampler = make_sampler(
                 temperature, top_k, top_p, min_p, typical_p, repeat_penalty, frequency_penalty, presence_penalty, logit_bias, seed
             )
         s = self._own_session() if session is None else session
-        common: Dict[str, Any] = dict(max_tokens=max_tokens, sampler=sampler, stop=stop, stop_tokens=stop_tokens, logprobs=logprobs, cancel=cancel, lookup=lookup)
+        common: Dict[str, Any] = dict(max_tokens=max_tokens, sampler=sampler, stop=stop, stop_tokens=stop_tokens, logprobs=logprobs, cancel=cancel, lookup=lookup, grammar=chosen(grammar, json_schema, regex, choices))
         if raw:
             s.start(prompt, **common)  # type: ignore[arg-type]
         else:

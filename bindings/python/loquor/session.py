@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     import numpy
 
+    from .grammar import Grammar
     from .model import Model
     from .sampling import Sampler
 
@@ -271,6 +272,7 @@ class Session:
         extra_json: str = "",
         cancel: Optional["_native.Cancel"] = None,
         lookup: Optional[int] = None,
+        grammar: Optional["Grammar"] = None,
     ) -> None:
         """Begins a generation and gives up the one before; step() or events() does the work.
 
@@ -282,6 +284,7 @@ class Session:
         cancel       a second way to stop, besides cancel()
         lookup       the most tokens that are guessed, from where the last few stood before, and computed ahead; only the
                      time depends on it. None: the library's choice; 0: none; at most 31
+        grammar      what is generated is one of its texts; it ends by itself where that is whole and cannot go on
         """
         options = {
             "max_tokens": token_limit(max_tokens),
@@ -292,6 +295,7 @@ class Session:
             "append": bool(append),
             "parse_special": bool(parse_special),
             "lookup": lookup_limit(lookup),
+            "grammar": grammar._native if grammar is not None else None,
         }
         native = sampler._native if sampler is not None else None
         if messages is not None:

@@ -15,6 +15,7 @@ void bind_embed(py::module_& m);
 void bind_errors(py::module_& m);
 void bind_model(py::module_& m);
 void bind_sampler(py::module_& m);
+void bind_grammar(py::module_& m);
 void bind_session(py::module_& m);
 void bind_train(py::module_& m);
 

@@ -9,6 +9,7 @@ PYBIND11_MODULE(_native, m) {
   bind_model(m);
   bind_sampler(m);
   bind_embed(m);
+  bind_grammar(m);
   bind_session(m);
   bind_train(m);
 }

@@ -101,6 +101,7 @@ loquor::GenerateOptions options_of(const py::dict& d, const loquor::Sampler* sam
   o.append = d["append"].cast<bool>();
   o.parse_special = d["parse_special"].cast<bool>();
   o.lookup = d["lookup"].cast<std::int32_t>();
+  if (const py::object g = d["grammar"]; !g.is_none()) o.grammar = &g.cast<const loquor::Grammar&>();
   o.sampler = sampler;
   o.cancel = cancel;
   return o;

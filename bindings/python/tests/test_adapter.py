@@ -3,12 +3,15 @@
 import json
 import pathlib
 import struct
+import sys
 
 import numpy as np
 import pytest
-from test_embedding import tokenizer, uniform
 
 import loquor
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "tests" / "goldens"))
+from tiny_encoder import tokenizer, uniform  # noqa: E402
 
 GOLDENS = pathlib.Path(__file__).resolve().parents[3] / "tests" / "goldens"
 

@@ -20,7 +20,8 @@ class Grammar {
   // All throw Error{invalid_argument} for what is malformed or matches no text, Error{unsupported}, naming it, for what
   // a newer or larger language would allow, Error{limit} for what is too large or nested too deeply.
 
-  // GBNF, the notation of llama.cpp (grammars/README.md there). Left recursion is allowed.
+  // GBNF, the notation of llama.cpp (grammars/README.md there). Left recursion is allowed. One
+  // addition: %json{...} stands for JSON of the schema in the braces.
   static std::shared_ptr<const Grammar> from_gbnf(std::string_view text, std::string_view root = "root");
   // A JSON Schema, draft 2020-12: see docs/constrained.md for what is understood; nothing else is ignored.
   static std::shared_ptr<const Grammar> from_json_schema(std::string_view schema, const SchemaOptions& options = {});

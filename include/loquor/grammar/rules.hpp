@@ -41,6 +41,8 @@ struct Expr {
   static Expr repeat_of(Expr child, std::uint32_t min, std::uint32_t max);
   static Expr optional(Expr child) { return repeat_of(std::move(child), 0, 1); }
   static Expr machine_of(Dfa dfa, bool json);
+  // Adds `first` to the numbers of the rules it calls.
+  void renumber(std::uint32_t first);
 };
 
 struct Rule {
