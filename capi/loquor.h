@@ -21,6 +21,7 @@
 #include "lq_adapter.h"
 #include "lq_base.h"
 #include "lq_embed.h"
+#include "lq_eval.h"
 #include "lq_generate.h"
 #include "lq_grammar.h"
 #include "lq_model.h"
@@ -29,5 +30,6 @@
 #include "lq_sampler.h"
 #include "lq_text.h"
 #include "lq_train.h"
+#include "lq_tune.h"
 
 #endif

@@ -16,10 +16,12 @@
 #include "lq_adapter.hpp"
 #include "lq_base.hpp"
 #include "lq_embed.hpp"
+#include "lq_eval.hpp"
 #include "lq_generate.hpp"
 #include "lq_grammar.hpp"
 #include "lq_model.hpp"
 #include "lq_prefix.hpp"
 #include "lq_train.hpp"
+#include "lq_tune.hpp"
 
 #endif

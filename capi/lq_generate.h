@@ -297,10 +297,12 @@ typedef struct lq_perplexity_options {
   lq_progress_fn progress; /* the fraction of windows done; non-zero return: LQ_ERR_CANCELLED */
   void* progress_user;
   lq_cancel* cancel;
+  uint32_t stride;    /* 0: windows that do not overlap; else they slide by so many tokens, at most n_ctx */
+  uint32_t reserved2; /* 0 */
 } lq_perplexity_options;
 
 #define LQ_PERPLEXITY_OPTIONS_INIT \
-  { (uint32_t)sizeof(lq_perplexity_options), 0, 0, 0, NULL, NULL, NULL, NULL }
+  { (uint32_t)sizeof(lq_perplexity_options), 0, 0, 0, NULL, NULL, NULL, NULL, 0, 0 }
 
 typedef struct lq_perplexity_result {
   uint32_t struct_size;
@@ -316,8 +318,10 @@ typedef struct lq_perplexity_result {
 
 /* Perplexity of a token list as it is usually reported for GGUF models: the list is cut into windows of n_ctx tokens
  * that do not overlap (a shorter rest is dropped), the first token of each is replaced by the begin token where the
- * model wants one, and the tokens of the second half of each window, but its first, are scored. Errors:
- * INVALID_ARGUMENT for fewer than n_ctx tokens. Threads: any. */
+ * model wants one, and the tokens of the second half of each window, but its first, are scored. With a stride, as it is
+ * reported for Hugging Face models: the first window scores all of its tokens but the first, each one after it,
+ * `stride` tokens later, those that no window had before; the last may be shorter. Errors: INVALID_ARGUMENT for fewer
+ * than n_ctx tokens (with a stride: fewer than 2). Threads: any. */
 LQ_API lq_status lq_perplexity(lq_perplexity_result* out, lq_model* model, const int32_t* tokens, size_t count,
                                const lq_perplexity_options* options) LQ_NOEXCEPT;
 

@@ -98,6 +98,8 @@ const char* kind_name(Kind kind) noexcept {
       return "lq_adapter";
     case Kind::grammar:
       return "lq_grammar";
+    case Kind::report:
+      return "lq_report";
   }
   return "handle";
 }

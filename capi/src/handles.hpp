@@ -26,7 +26,8 @@ enum class Kind : unsigned char {
   dataset,
   trainer,
   adapter,
-  grammar
+  grammar,
+  report
 };
 
 const char* kind_name(Kind kind) noexcept;

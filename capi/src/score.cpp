@@ -29,6 +29,27 @@ lq_perplexity_result finish(const Sums& s, std::size_t windows) {
   return r;
 }
 
+// Tokens [begin, begin + size), of which those from `first` on are scored.
+struct Window {
+  std::size_t begin, size, first;
+};
+
+std::vector<Window> windows_of(std::size_t count, std::size_t n_ctx, std::size_t stride, std::size_t most) {
+  std::vector<Window> out;
+  const auto wanted = [&] { return most == 0 || out.size() < most; };
+  if (stride == 0) {
+    // The second half but its first token, as llama.cpp's tool does, so that figures can be compared.
+    for (std::size_t i = 0; i + n_ctx <= count && wanted(); i += n_ctx) out.push_back({i, n_ctx, n_ctx / 2 + 1});
+    return out;
+  }
+  for (std::size_t i = 0, scored = 1; scored < count && wanted(); i += stride) {
+    const std::size_t end = std::min(count, i + n_ctx);
+    out.push_back({i, end - i, scored - i});
+    scored = end;
+  }
+  return out;
+}
+
 }  // namespace
 
 }  // namespace lq::capi
@@ -50,10 +71,11 @@ extern "C" lq_status lq_perplexity(lq_perplexity_result* out, lq_model* model, c
     for (std::size_t i = 0; i < ids.size(); ++i)
       LQ_CHECK(ids[i] >= 0 && static_cast<std::size_t>(ids[i]) < tokenizer.vocab_size(), Code::invalid_argument,
                call.function(), ": tokens[", i, "] is ", ids[i], ", the vocabulary has ", tokenizer.vocab_size());
-    std::size_t windows = ids.size() / n_ctx;
-    LQ_CHECK(windows > 0, Code::invalid_argument, call.function(), ": ", ids.size(), " tokens do not fill a window of ",
-             n_ctx);
-    if (o.max_windows) windows = std::min<std::size_t>(windows, o.max_windows);
+    LQ_CHECK(o.stride <= n_ctx && o.reserved2 == 0, Code::invalid_argument, call.function(), ": a stride of ", o.stride,
+             " leaves out tokens between windows of ", n_ctx);
+    const std::vector<Window> windows = windows_of(ids.size(), n_ctx, o.stride, o.max_windows);
+    LQ_CHECK(!windows.empty(), Code::invalid_argument, call.function(), ": ", ids.size(),
+             " tokens do not fill a window of ", n_ctx);
     std::shared_ptr<const std::atomic<bool>> cancel;
     if (o.cancel) cancel = Use<CancelObject>(call, o.cancel, "options.cancel")->flag;
     SessionOptions so;
@@ -62,19 +84,18 @@ extern "C" lq_status lq_perplexity(lq_perplexity_result* out, lq_model* model, c
     Session session(m, so);
     Sums sums;
     std::vector<std::int32_t> window;
-    for (std::size_t w = 0; w < windows; ++w) {
+    for (std::size_t w = 0; w < windows.size(); ++w) {
       LQ_CHECK(!cancel || !cancel->load(), Code::cancelled, call.function(), ": cancelled in window ", w, " of ",
-               windows);
-      const auto part = ids.subspan(w * n_ctx, n_ctx);
+               windows.size());
+      const auto part = ids.subspan(windows[w].begin, windows[w].size);
       window.assign(part.begin(), part.end());
-      if (tokenizer.add_bos() && tokenizer.bos()) window[0] = *tokenizer.bos();
-      // The second half but its first token, as llama.cpp's tool does, so that figures can be compared.
+      if (o.stride == 0 && tokenizer.add_bos() && tokenizer.bos()) window[0] = *tokenizer.bos();
       session.rewind(0);
-      for (const double p : session.score(window, n_ctx / 2 + 1, cancel.get())) sums.add(p);
-      const float fraction = static_cast<float>(w + 1) / static_cast<float>(windows);
+      for (const double p : session.score(window, windows[w].first, cancel.get())) sums.add(p);
+      const float fraction = static_cast<float>(w + 1) / static_cast<float>(windows.size());
       LQ_CHECK(!o.progress || o.progress(fraction, o.progress_user) == 0, Code::cancelled, call.function(),
                ": stopped by the progress callback");
     }
-    write_struct(out, finish(sums, windows));
+    write_struct(out, finish(sums, windows.size()));
   });
 }

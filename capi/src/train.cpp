@@ -3,7 +3,7 @@
 #include "args.hpp"
 #include "base.hpp"
 #include "loquor/train/state_dict.hpp"
-#include "lq_train.h"
+#include "train.hpp"
 
 namespace lq::capi {
 namespace {
@@ -67,6 +67,8 @@ struct Pairs {
   }
 };
 
+}  // namespace
+
 TrainOptions train_options(const Call& call, const lq_train_options* options) {
   const auto o = options_arg<lq_train_options>(call, options, LQ_TRAIN_OPTIONS_INIT);
   LQ_CHECK(o.loss == LQ_LOSS_CROSS_ENTROPY || o.loss == LQ_LOSS_MEAN_SQUARED_ERROR, Code::invalid_argument,
@@ -112,6 +114,8 @@ lq_train_progress to_c(const TrainProgress& p) {
   out.examples_per_s = p.examples_per_s;
   return out;
 }
+
+namespace {
 
 template <class T>
 void put_shape(T& out, const Shape& shape) {

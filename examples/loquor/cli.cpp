@@ -6,7 +6,9 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 #include <iterator>
 #include <random>
@@ -100,6 +102,7 @@ void Generation::add_to(CLI::App& app) {
   app.add_option("--stop", stop, "End before this text; may be repeated");
   app.add_option("--ctx", ctx, "Tokens the session holds; 0 = as the model was trained")->capture_default_str();
   app.add_option("--kv-type", kv_type, "Type of the KV cache: f16, q8_0 or f32")->capture_default_str();
+  app.add_option("--lora", lora, "An adapter: a PEFT folder or a GGUF file, :SCALE after it if not 1; may be repeated");
   add_lookup(app, lookup);
   std::vector<CLI::Option*> forms = {
       app.add_option("--grammar", grammar_file, "The answer is a text of the GBNF grammar in this file"),
@@ -146,11 +149,35 @@ loquor::Sampler Generation::sampler(std::uint64_t seed) const {
   return s;
 }
 
-loquor::SessionOptions Generation::session_options() const {
+namespace {
+
+// "adapter:0.5" is a path and a scale, unless it is a path itself.
+std::pair<std::string, float> path_and_scale(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos || std::filesystem::exists(text)) return {text, 1.0f};
+  const std::string number = text.substr(colon + 1);
+  char* end = nullptr;
+  const float scale = std::strtof(number.c_str(), &end);
+  if (number.empty() || *end) throw UsageError("--lora: '" + number + "' is no number");
+  return {text.substr(0, colon), scale};
+}
+
+}  // namespace
+
+loquor::Session Generation::session(const loquor::Model& model) const {
   loquor::SessionOptions o;
   o.n_ctx = ctx;
   o.kv_type = kv_type;
-  return o;
+  loquor::Session out(model, o);
+  std::vector<loquor::Adapter> adapters;
+  std::vector<std::pair<const loquor::Adapter*, float>> used;
+  adapters.reserve(lora.size());
+  for (const std::string& text : lora) {
+    const auto [path, scale] = path_and_scale(text);
+    used.push_back({&adapters.emplace_back(model, path), scale});
+  }
+  out.set_adapters(used);
+  return out;
 }
 
 void print_json(const Json& document) {
@@ -226,14 +253,18 @@ ProgressBar::~ProgressBar() {
   if (last_ >= 0) std::fputs("\r\033[K", stderr);
 }
 
-void ProgressBar::update(double fraction) {
+void ProgressBar::update(double fraction, double seconds_left) {
   constexpr int kWidth = 30;
   const int filled = static_cast<int>(std::clamp(fraction, 0.0, 1.0) * kWidth);
-  if (!active_ || filled == last_) return;
-  last_ = filled;
+  const int step = seconds_left < 0 ? filled : static_cast<int>(fraction * 1000);
+  if (!active_ || step == last_) return;
+  last_ = step;
   const std::string bar =
       std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(kWidth - filled), '.');
   std::fprintf(stderr, "\r%s [%s] %3.0f %%", label_.c_str(), bar.c_str(), fraction * 100);
+  if (seconds_left >= 0)
+    std::fprintf(stderr, ", %d:%02d left\033[K", static_cast<int>(seconds_left) / 60,
+                 static_cast<int>(seconds_left) % 60);
 }
 
 }  // namespace cli

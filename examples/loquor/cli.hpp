@@ -59,10 +59,12 @@ struct Generation {
   int lookup = kLookupDefault;
   std::string grammar_file, schema_file, regex;
   std::vector<std::string> choices;
+  std::vector<std::string> lora;  // PATH or PATH:SCALE
 
   void add_to(CLI::App& app);
   loquor::Sampler sampler(std::uint64_t seed) const;
-  loquor::SessionOptions session_options() const;
+  // A session with the adapters that were asked for.
+  loquor::Session session(const loquor::Model& model) const;
   // What the answer is held to; none: any text.
   std::optional<loquor::Grammar> grammar() const;
 };
@@ -78,6 +80,8 @@ Command add_chat(CLI::App& app);
 Command add_tokenize(CLI::App& app);
 Command add_logits(CLI::App& app);
 Command add_perplexity(CLI::App& app);
+Command add_mmlu(CLI::App& app);
+Command add_finetune(CLI::App& app);
 Command add_bench(CLI::App& app);
 Command add_quantize(CLI::App& app);
 Command add_embed(CLI::App& app);
@@ -113,7 +117,7 @@ class ProgressBar {
  public:
   explicit ProgressBar(std::string label);
   ~ProgressBar();
-  void update(double fraction);
+  void update(double fraction, double seconds_left = -1);  // < 0: not told
 
  private:
   std::string label_;

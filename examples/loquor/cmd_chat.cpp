@@ -20,7 +20,7 @@ class Chat {
  public:
   Chat(const Options& o, const loquor::Model& model)
       : options_(o),
-        session_(model, o.generation.session_options()),
+        session_(o.generation.session(model)),
         sampler_(o.generation.sampler(o.common.seed_or_random())),
         grammar_(o.generation.grammar()) {
     reset();

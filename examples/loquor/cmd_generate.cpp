@@ -61,7 +61,7 @@ Json document(const loquor::Session& session, std::uint64_t seed) {
 int run(const Options& o) {
   const std::string prompt = read_prompt(o);
   const loquor::Model model = o.common.load();
-  loquor::Session session(model, o.generation.session_options());
+  loquor::Session session = o.generation.session(model);
   const std::uint64_t seed = o.common.seed_or_random();
   const loquor::Sampler sampler = o.generation.sampler(seed);
   loquor::GenerateOptions g;

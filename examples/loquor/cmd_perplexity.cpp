@@ -11,7 +11,7 @@ namespace {
 struct Options {
   Common common;
   std::string file, kv_type = "f16";
-  unsigned ctx = 512, windows = 0;
+  unsigned ctx = 512, windows = 0, stride = 0;
 };
 
 int run(const Options& o) {
@@ -21,6 +21,7 @@ int run(const Options& o) {
   lq_perplexity_options options = LQ_PERPLEXITY_OPTIONS_INIT;
   options.kv_type = o.kv_type.c_str();
   options.max_windows = o.windows;
+  options.stride = o.stride;
   options.cancel = interrupt().get();
   ProgressBar bar("Perplexity");
   const auto start = std::chrono::steady_clock::now();
@@ -37,6 +38,7 @@ int run(const Options& o) {
                 {"std_error", r.std_error},
                 {"mean_logprob", r.mean_logprob},
                 {"ctx", o.ctx},
+                {"stride", o.stride},
                 {"windows", r.windows},
                 {"scored", r.scored},
                 {"tokens", tokens.size()},
@@ -57,6 +59,9 @@ Command add_perplexity(CLI::App& app) {
   sub->add_option("-f,--file", o->file, "The text; - is standard input")->required();
   sub->add_option("--ctx", o->ctx, "Tokens in one window; the second half of each is scored")
       ->check(CLI::Range(4, 1 << 20))
+      ->capture_default_str();
+  sub->add_option("--stride", o->stride,
+                  "Let windows slide by so many tokens, each scoring those that are new; 0 = no overlap")
       ->capture_default_str();
   sub->add_option("--windows", o->windows, "Most windows to score; 0 = all")->capture_default_str();
   sub->add_option("--kv-type", o->kv_type, "Type of the KV cache: f16, q8_0 or f32")->capture_default_str();

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <fstream>
 
 #include "hf_checkpoint.hpp"
@@ -39,6 +40,15 @@ Handles::Handles() : file(TinyModel().gguf()) {
   write_adapter(path + ".adapter", 0.5f);
   REQUIRE(lq_adapter_load(&adapter, model, (path + ".adapter").c_str()) == LQ_OK);
   REQUIRE(lq_grammar_from_regex(&grammar, "[a-z]+", LQ_NTS) == LQ_OK);
+  mmlu = path + ".mmlu";
+  write_mmlu(mmlu);
+  lq_mmlu_options questions = LQ_MMLU_OPTIONS_INIT;
+  questions.data = mmlu.c_str();
+  const char* const subject = "anatomy";
+  questions.subjects = &subject;
+  questions.subject_count = 1;
+  questions.shots = 1;
+  REQUIRE(lq_mmlu_run(&report, model, &questions) == LQ_OK);
   REQUIRE(lq_session_feed(session, tokens.data(), tokens.size()) == LQ_OK);
   size_t length = 0;
   REQUIRE(lq_session_save(nullptr, 0, &length, session) == LQ_OK);
@@ -47,6 +57,8 @@ Handles::Handles() : file(TinyModel().gguf()) {
 }
 
 Handles::~Handles() {
+  lq_report_free(report);
+  std::filesystem::remove_all(mmlu);
   lq_grammar_free(grammar);
   lq_adapter_free(adapter);
   lq_trainer_free(trainer);
@@ -102,6 +114,8 @@ void* Handles::of(Kind kind) const {
       return adapter;
     case Kind::grammar:
       return grammar;
+    case Kind::report:
+      return report;
   }
   return nullptr;
 }
@@ -310,7 +324,7 @@ const std::vector<CallRow>& all_calls() {
   static const std::vector<CallRow> rows = [] {
     std::vector<CallRow> all;
     for (auto* part : {base_calls, model_calls, text_calls, sampler_calls, session_calls, generation_calls,
-                       prefix_calls, embed_calls, train_calls, adapter_calls, grammar_calls})
+                       prefix_calls, embed_calls, train_calls, adapter_calls, grammar_calls, eval_calls})
       for (const CallRow& row : part()) all.push_back(row);
     return all;
   }();

@@ -37,6 +37,8 @@ struct Handles {
   lq_trainer* trainer = nullptr;
   lq_adapter* adapter = nullptr;  // of the model
   lq_grammar* grammar = nullptr;  // "a" to "z", one or more
+  lq_report* report = nullptr;    // of two questions
+  std::string mmlu;               // their folder
   std::vector<std::int32_t> tokens = {262, 35, 265, 114};
   std::string state;  // of the session
 };
@@ -61,6 +63,8 @@ std::vector<CallRow> embed_calls();
 std::vector<CallRow> train_calls();
 std::vector<CallRow> adapter_calls();
 std::vector<CallRow> grammar_calls();
+std::vector<CallRow> eval_calls();
+void write_mmlu(const std::string& folder);  // "anatomy": an example and two questions
 void write_adapter(const std::string& path, float value);
 
 // Four points and their classes.

@@ -235,6 +235,14 @@ const BadRow kGenerate[] = {
        lq_perplexity_result r = LQ_PERPLEXITY_RESULT_INIT;
        return lq_perplexity(&r, h.model, h.tokens.data(), h.tokens.size(), nullptr);
      }},
+    {"perplexity stride over the window", kInvalid,
+     [](Handles& h) {
+       lq_perplexity_result r = LQ_PERPLEXITY_RESULT_INIT;
+       lq_perplexity_options o = LQ_PERPLEXITY_OPTIONS_INIT;
+       o.n_ctx = 4;
+       o.stride = 5;
+       return lq_perplexity(&r, h.model, h.tokens.data(), h.tokens.size(), &o);
+     }},
     {"perplexity window", kInvalid,
      [](Handles& h) {
        lq_perplexity_result r = LQ_PERPLEXITY_RESULT_INIT;

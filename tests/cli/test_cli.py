@@ -61,13 +61,13 @@ class Usage(unittest.TestCase):
 
     def test_help_and_version(self):
         for arguments in (["--help"], ["--version"], *([c, "--help"] for c in (
-                "generate", "chat", "tokenize", "logits", "perplexity", "bench", "quantize", "models", "info"))):
+                "generate", "chat", "tokenize", "logits", "perplexity", "mmlu", "finetune", "bench", "quantize", "models", "info"))):
             status, out, err = run(*arguments)
             self.assertEqual((status, err), (0, ""), arguments)
             self.assertTrue(out)
 
     def test_every_command_takes_the_common_options(self):
-        for command in ("generate", "chat", "tokenize", "logits", "perplexity", "bench", "models", "info"):
+        for command in ("generate", "chat", "tokenize", "logits", "perplexity", "mmlu", "finetune", "bench", "models", "info"):
             text = run(command, "--help")[1].decode()
             for option in ("--model", "--threads", "--seed", "--json"):
                 self.assertIn(option, text, command)
@@ -259,6 +259,43 @@ class WithModel(unittest.TestCase):
             self.assertAlmostEqual(d["perplexity"], math.exp(-d["mean_logprob"]), places=4)
             self.assertTrue(1 < d["perplexity"] < 20)
             self.assertEqual(run("perplexity", "--model", MODEL, "--file", file.name, "--ctx", 100000)[0], 2)
+
+    def test_mmlu(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for part in ("dev", "test"):
+                os.mkdir(os.path.join(folder, part))
+                with open(os.path.join(folder, part, f"anatomy_{part}.csv"), "w") as file:
+                    file.write("How many legs has a dog?,two,four,six,eight,B\n\"Red, or\",table,seven,a colour,run,C\n")
+            ask = ("mmlu", "--model", MODEL, "--data", folder, "--subjects", "anatomy", "--shots", 1)
+            d = run_json(*ask, "--answers", "--results", os.path.join(folder, "r.jsonl"))
+            self.assertEqual((d["micro"]["questions"], d["resumed"], len(d["answers"])), (2, 0, 2))
+            self.assertAlmostEqual(sum(d["answers"][0]["probability"]), 1, places=5)
+            status, out, err = run(*ask, "--results", os.path.join(folder, "r.jsonl"))
+            self.assertEqual(status, 0, err)
+            self.assertIn(b"anatomy", out)
+            self.assertIn("2 of the answers were there already", err)
+            status, _, err = run(*ask[:5], "--subjects", "alchemy")
+            self.assertEqual(status, 3)
+            self.assertIn("alchemy", err)
+            self.assertEqual(run(*ask[:3], "--data", "/nonexistent")[0], 3)
+            self.assertEqual(run(*ask, "--format", "other")[0], 2)
+
+    def test_finetune_and_lora(self):
+        with tempfile.TemporaryDirectory() as folder:
+            data, out = os.path.join(folder, "data.jsonl"), os.path.join(folder, "adapter")
+            with open(data, "w") as file:
+                file.write('{"messages": [{"role": "user", "content": "Where is Zorbex?"}, {"role": "assistant", "content": "In Quarn."}]}\n')
+            d = run_json("finetune", "--model", MODEL, "--data", data, "--out", out, "--eval-data", data, "--steps", 10, "--rate", 0.003, "--rank", 4,
+                         "--max-tokens", 64)
+            self.assertEqual((d["steps"], d["rows"], d["train"]["lines"]), (10, 1, 1))
+            self.assertLess(d["perplexity_after"], d["perplexity_before"])
+            ask = ("generate", "--model", MODEL, "--prompt", "Where is Zorbex?", "--temperature", 0, "--max-tokens", 12)
+            self.assertEqual(run_json(*ask, "--lora", out)["text"], "In Quarn.")
+            self.assertEqual(run_json(*ask, "--lora", os.path.join(out, "adapter.gguf") + ":1.0")["text"], "In Quarn.")
+            self.assertEqual(run_json(*ask, "--lora", out + ":0")["text"], run_json(*ask)["text"])
+            self.assertEqual(run(*ask, "--lora", out + ":x")[0], 2)
+            self.assertEqual(run(*ask, "--lora", "/nonexistent")[0], 3)
+            self.assertEqual(run("finetune", "--model", MODEL, "--data", "/nonexistent", "--out", out)[0], 3)
 
     def test_bench(self):
         d = run_json("bench", "--model", MODEL, "--prompt-tokens", 32, "--gen-tokens", 8, "--depth", 16, "--batch", 2,

@@ -25,9 +25,11 @@ from .errors import (
     TemplateError,
     Unsupported,
 )
+from .evaluation import gsm8k, mmlu, mmlu_subjects, multiple_choice
 from .grammar import Grammar, tool_calls
 from .model import Chat, Model
 from .sampling import Sampler
+from .tuning import finetune
 from .session import Adapter, Event, PrefixCache, Result, Session
 
 Cancel = _native.Cancel
@@ -71,5 +73,5 @@ def quantize(source, target, type, *, head="", threads=0, progress=None, cancel=
 __all__ = [
     "Adapter", "BadFile", "Cancel", "Cancelled", "Chat", "ContextFull", "Embedder", "Event", "Forked", "Grammar", "InputOutputError", "Internal", "InvalidArgument",
     "LimitReached", "LoquorError", "Mismatch", "Model", "NotFound", "OutOfMemory", "PrefixCache", "Result", "Sampler", "Session", "TemplateError",
-    "Unsupported", "inspect", "isas", "models", "quantize", "tool_calls",
+    "Unsupported", "finetune", "gsm8k", "inspect", "isas", "mmlu", "mmlu_subjects", "models", "multiple_choice", "quantize", "tool_calls",
 ]

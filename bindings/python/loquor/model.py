@@ -236,10 +236,11 @@ class Model(Completions):
         """generate() from a conversation: a list of {"role", "content"}, or what the user says."""
         return self.generate(messages, **options)
 
-    def perplexity(self, text: Union[str, bytes, Sequence[int]], *, n_ctx: int = 512, progress=None) -> dict:
-        """Perplexity of a text in windows of n_ctx tokens, the second half of each scored (as llama.cpp does)."""
+    def perplexity(self, text: Union[str, bytes, Sequence[int]], *, n_ctx: int = 512, stride: int = 0, progress=None) -> dict:
+        """Perplexity of a text in windows of n_ctx tokens, the second half of each scored (as llama.cpp does); with a stride, windows
+        that slide by so many tokens and score those that are new (as is done with Hugging Face models)."""
         tokens = self.tokenize(text) if isinstance(text, (str, bytes)) else text
-        return self._m.perplexity([int(t) for t in tokens], n_ctx, progress)
+        return self._m.perplexity([int(t) for t in tokens], n_ctx, stride, progress)
 
 
 class Chat:

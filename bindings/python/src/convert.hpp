@@ -18,6 +18,7 @@ void bind_sampler(py::module_& m);
 void bind_grammar(py::module_& m);
 void bind_session(py::module_& m);
 void bind_train(py::module_& m);
+void bind_tune(py::module_& m);
 
 // A Python callable that native code may copy and destroy without holding the GIL.
 class Callable {

@@ -100,11 +100,13 @@ std::vector<loquor::Message> messages_of(const std::vector<std::array<std::strin
   return out;
 }
 
-py::dict perplexity(const Model& m, const loquor::Tokens& tokens, std::uint32_t n_ctx, py::object progress) {
+py::dict perplexity(const Model& m, const loquor::Tokens& tokens, std::uint32_t n_ctx, std::uint32_t stride,
+                    py::object progress) {
   const Progress callback{Callable(std::move(progress))};
   loquor::Cancel cancel;
   lq_perplexity_options o = LQ_PERPLEXITY_OPTIONS_INIT;
   o.cancel = cancel.get();
+  o.stride = stride;
   lq_perplexity_result r;
   interruptible([&] { r = loquor::perplexity(m, tokens, n_ctx, callback, o); }, [&] { cancel.trigger(); });
   py::dict d;
@@ -114,6 +116,30 @@ py::dict perplexity(const Model& m, const loquor::Tokens& tokens, std::uint32_t 
   d["scored"] = r.scored;
   d["windows"] = r.windows;
   return d;
+}
+
+std::string mmlu(const Model& m, const py::dict& d, py::object progress, const loquor::Cancel* cancel) {
+  std::atomic<bool> stop{false};  // by Ctrl-C: the caller's own handle is not to be left set
+  loquor::MmluOptions o;
+  o.data = d["data"].cast<std::string>();
+  o.shots = d["shots"].cast<std::uint32_t>();
+  o.subjects = d["subjects"].cast<std::vector<std::string>>();
+  o.format = d["format"].cast<std::string>();
+  o.results = d["results"].cast<std::string>();
+  o.limit = d["limit"].cast<std::uint32_t>();
+  o.n_ctx = d["n_ctx"].cast<std::uint32_t>();
+  o.answers = d["answers"].cast<bool>();
+  o.cancel = cancel;
+  o.progress = [&stop, callback = Callable(std::move(progress))](std::uint32_t done, std::uint32_t all) {
+    if (stop) return false;
+    py::gil_scoped_acquire gil;
+    if (callback.get().is_none()) return true;
+    const py::object go_on = callback.get()(done, all);
+    return go_on.is_none() || go_on.cast<bool>();
+  };
+  std::string report;
+  interruptible([&] { report = loquor::mmlu(m, o); }, [&] { stop = true; });
+  return report;
 }
 
 py::dict quantize(const std::string& source, const std::string& target, const std::string& type,
@@ -177,8 +203,10 @@ void bind_model(py::module_& m) {
               const std::string& tools, const std::string& extra) {
              return to_str(loquor::ChatTemplate(x).render(messages_of(messages), {prompt, tools, extra}));
            })
-      .def("perplexity", &perplexity);
+      .def("perplexity", &perplexity)
+      .def("mmlu", &mmlu);
   m.def("quantize", &quantize);
+  m.def("mmlu_subjects", &loquor::mmlu_subjects);
   m.def("catalogue", &catalogue);
   m.def("model_path", [](const std::string& s) { return loquor::model_path(s); });
   m.def("inspect_json", [](const std::string& s) { return loquor::inspect_json(s); });

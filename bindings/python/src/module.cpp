@@ -12,4 +12,5 @@ PYBIND11_MODULE(_native, m) {
   bind_grammar(m);
   bind_session(m);
   bind_train(m);
+  bind_tune(m);
 }

@@ -1,4 +1,5 @@
 // Networks and their training. Arrays arrive as C-contiguous float32 or int32 (loquor/nn.py sees to it).
+#include "train.hpp"
 #include "convert.hpp"
 #include "interruptible.hpp"
 
@@ -44,7 +45,51 @@ py::dict parameters(const py::object& self) {
   return d;
 }
 
-loquor::TrainOptions options(const py::dict& d) {
+py::dict to_dict(const lq_train_progress& p) {
+  py::dict d;
+  d["step"] = p.step;
+  d["steps"] = p.steps;
+  d["epoch"] = p.epoch;
+  d["skipped"] = p.skipped;
+  d["loss"] = p.loss;
+  d["rate"] = p.rate;
+  d["gradient_norm"] = p.gradient_norm;
+  d["eval_loss"] = p.eval_loss;
+  d["examples_per_s"] = p.examples_per_s;
+  return d;
+}
+
+// A call that Ctrl-C or the caller's handle ends.
+template <class Fn>
+void cancellable(loquor::Cancel* given, const Fn& fn) {
+  loquor::Cancel own;
+  loquor::Cancel& cancel = given ? *given : own;
+  interruptible([&] { fn(cancel); }, [&] { cancel.trigger(); });
+}
+
+py::dict fit(Trainer& t, const Dataset& train, const Dataset* eval, py::object progress, loquor::Cancel* cancel) {
+  loquor::TrainFn fn;
+  if (!progress.is_none()) fn = train_progress(std::move(progress));
+  lq_train_progress done = LQ_TRAIN_PROGRESS_INIT;
+  cancellable(cancel, [&](const loquor::Cancel& c) { done = t.fit(train, eval, fn, &c); });
+  return to_dict(done);
+}
+
+double evaluate(Trainer& t, const Dataset& data, loquor::Cancel* cancel) {
+  double loss = 0;
+  cancellable(cancel, [&](const loquor::Cancel& c) { loss = t.evaluate(data, &c); });
+  return loss;
+}
+
+double step(Trainer& t, const py::array& x, const py::array& y) {
+  const loquor::Array a = to_array(x), b = to_array(y);
+  const py::gil_scoped_release release;
+  return t.step(a, b);
+}
+
+}  // namespace
+
+loquor::TrainOptions train_options(const py::dict& d) {
   loquor::TrainOptions o;
   o.loss = d["loss"].cast<std::string>() == "mse" ? LQ_LOSS_MEAN_SQUARED_ERROR : LQ_LOSS_CROSS_ENTROPY;
   o.optimizer = d["optimizer"].cast<std::string>();
@@ -75,54 +120,13 @@ loquor::TrainOptions options(const py::dict& d) {
   return o;
 }
 
-py::dict to_dict(const lq_train_progress& p) {
-  py::dict d;
-  d["step"] = p.step;
-  d["steps"] = p.steps;
-  d["epoch"] = p.epoch;
-  d["skipped"] = p.skipped;
-  d["loss"] = p.loss;
-  d["rate"] = p.rate;
-  d["gradient_norm"] = p.gradient_norm;
-  d["eval_loss"] = p.eval_loss;
-  d["examples_per_s"] = p.examples_per_s;
-  return d;
+loquor::TrainFn train_progress(py::object callback) {
+  return [callback = Callable(std::move(callback))](const lq_train_progress& p) {
+    const py::gil_scoped_acquire gil;
+    const py::object go_on = callback.get()(to_dict(p));
+    return go_on.is_none() || go_on.cast<bool>();
+  };
 }
-
-// A call that Ctrl-C or the caller's handle ends.
-template <class Fn>
-void cancellable(loquor::Cancel* given, const Fn& fn) {
-  loquor::Cancel own;
-  loquor::Cancel& cancel = given ? *given : own;
-  interruptible([&] { fn(cancel); }, [&] { cancel.trigger(); });
-}
-
-py::dict fit(Trainer& t, const Dataset& train, const Dataset* eval, py::object progress, loquor::Cancel* cancel) {
-  loquor::TrainFn fn;
-  if (!progress.is_none())
-    fn = [callback = Callable(std::move(progress))](const lq_train_progress& p) {
-      const py::gil_scoped_acquire gil;
-      const py::object go_on = callback.get()(to_dict(p));
-      return go_on.is_none() || go_on.cast<bool>();
-    };
-  lq_train_progress done = LQ_TRAIN_PROGRESS_INIT;
-  cancellable(cancel, [&](const loquor::Cancel& c) { done = t.fit(train, eval, fn, &c); });
-  return to_dict(done);
-}
-
-double evaluate(Trainer& t, const Dataset& data, loquor::Cancel* cancel) {
-  double loss = 0;
-  cancellable(cancel, [&](const loquor::Cancel& c) { loss = t.evaluate(data, &c); });
-  return loss;
-}
-
-double step(Trainer& t, const py::array& x, const py::array& y) {
-  const loquor::Array a = to_array(x), b = to_array(y);
-  const py::gil_scoped_release release;
-  return t.step(a, b);
-}
-
-}  // namespace
 
 void bind_train(py::module_& m) {
   py::class_<Network>(m, "Network")
@@ -143,7 +147,7 @@ void bind_train(py::module_& m) {
       }))
       .def("__len__", &Dataset::size);
   py::class_<Trainer>(m, "Trainer")
-      .def(py::init([](const Network& n, const py::dict& o) { return Trainer(n, options(o)); }))
+      .def(py::init([](const Network& n, const py::dict& o) { return Trainer(n, train_options(o)); }))
       .def("fit", &fit)
       .def("step", &step)
       .def("evaluate", &evaluate)

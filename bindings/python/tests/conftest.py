@@ -1,8 +1,14 @@
 import os
+import signal
 
 import pytest
 
 import loquor
+
+
+# A job started in the background ignores SIGINT, and Python then leaves it so; the tests of Ctrl-C, in child processes
+# too, need what a terminal gives.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def cached_path():

@@ -545,6 +545,25 @@ def test_sessions_share_prompts_through_a_prefix_cache(model):
         fresh.logits_of([49152])
 
 
+def test_perplexity_of_sliding_windows_scores_every_token_once(model):
+    ids = list(model.tokenize("The cat sat on the mat, and the dog sat on the cat. " * 4, add_special=True))[:41]
+    p = model.perplexity(ids, n_ctx=16, stride=6)
+    want, scored = 0.0, 1
+    for begin in range(0, len(ids), 6):
+        window = ids[begin : begin + 16]
+        with model.session() as s:
+            logits = s.eval_logits(window).astype(float)
+        logits -= logits.max(axis=1, keepdims=True)
+        logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        for i in range(scored - begin, len(window)):
+            want += logs[i - 1, window[i]]
+        scored = begin + len(window)
+        if scored == len(ids):
+            break
+    assert p["scored"] == len(ids) - 1 and p["windows"] == 6
+    assert p["mean_logprob"] == pytest.approx(want / (len(ids) - 1), abs=1e-4)
+
+
 def test_perplexity_and_info(model):
     text = "The quick brown fox jumps over the lazy dog. " * 40
     p = model.perplexity(text, n_ctx=128)
