@@ -27,6 +27,8 @@
 #include "lq_model.h"
 #include "lq_prefix.h"
 #include "lq_profile.h"
+#include "lq_prompt.h"
+#include "lq_rag.h"
 #include "lq_sampler.h"
 #include "lq_text.h"
 #include "lq_train.h"

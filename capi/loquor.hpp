@@ -21,6 +21,8 @@
 #include "lq_grammar.hpp"
 #include "lq_model.hpp"
 #include "lq_prefix.hpp"
+#include "lq_prompt.hpp"
+#include "lq_rag.hpp"
 #include "lq_train.hpp"
 #include "lq_tune.hpp"
 

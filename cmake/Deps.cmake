@@ -1,6 +1,17 @@
-# Third-party packages, all from the distribution. Only nlohmann-json (build time, header-only) is needed by the library.
+# Third-party packages, all from the distribution. The library needs nlohmann-json (build time, header-only) and,
+# with LQ_RAG, SQLite and gumbo.
 find_package(Threads REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
+set(LQ_RAG_LIBRARIES "")
+if(LQ_RAG)
+  find_package(SQLite3 3.34)
+  find_path(LQ_GUMBO_INCLUDE gumbo.h)
+  find_library(LQ_GUMBO_LIBRARY gumbo)
+  if(NOT SQLite3_FOUND OR NOT LQ_GUMBO_INCLUDE OR NOT LQ_GUMBO_LIBRARY)
+    message(FATAL_ERROR "Stores need SQLite and gumbo (Debian: libsqlite3-dev libgumbo-dev); or build without them: -DLQ_RAG=OFF")
+  endif()
+  set(LQ_RAG_LIBRARIES sqlite3 gumbo)
+endif()
 if(LQ_BUILD_TESTS)
   find_package(Catch2 2.13 REQUIRED)  # decided once: Debian's 2.13, <catch2/catch.hpp>
 endif()

@@ -17,6 +17,8 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/loquorConfig.cmake" "${CMAKE_CURRENT_
 # ${pcfiledir} keeps the installed tree relocatable.
 file(RELATIVE_PATH _lq_pc_to_prefix "/prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/prefix")
 string(REGEX REPLACE "/$" "" LQ_PC_PREFIX "${_lq_pc_to_prefix}")
+list(TRANSFORM LQ_RAG_LIBRARIES PREPEND "-l" OUTPUT_VARIABLE LQ_PC_RAG)
+string(JOIN " " LQ_PC_RAG ${LQ_PC_RAG})
 foreach(pc loquor loquor-static)
   configure_file("${PROJECT_SOURCE_DIR}/cmake/${pc}.pc.in" "${CMAKE_CURRENT_BINARY_DIR}/${pc}.pc" @ONLY)
   install(FILES "${CMAKE_CURRENT_BINARY_DIR}/${pc}.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig" COMPONENT loquor)

@@ -13,7 +13,7 @@ function(lq_add_library)
   add_library(loquor_objects OBJECT ${sources})
   target_link_libraries(loquor_objects PRIVATE lq_flags Threads::Threads nlohmann_json::nlohmann_json)
   add_library(loquor_core STATIC $<TARGET_OBJECTS:loquor_objects> $<TARGET_OBJECTS:lq_isa_objects>)
-  target_link_libraries(loquor_core PUBLIC lq_flags Threads::Threads)
+  target_link_libraries(loquor_core PUBLIC lq_flags Threads::Threads ${LQ_RAG_LIBRARIES})
 endfunction()
 
 # One executable per area: tests/<area>/test_*.cpp (+ helpers *.cpp beside them), registered as test_<area>.

@@ -100,6 +100,10 @@ const char* kind_name(Kind kind) noexcept {
       return "lq_grammar";
     case Kind::report:
       return "lq_report";
+    case Kind::store:
+      return "lq_store";
+    case Kind::prompt:
+      return "lq_prompt";
   }
   return "handle";
 }

@@ -27,7 +27,9 @@ enum class Kind : unsigned char {
   trainer,
   adapter,
   grammar,
-  report
+  report,
+  store,
+  prompt
 };
 
 const char* kind_name(Kind kind) noexcept;

@@ -82,6 +82,7 @@ Command add_logits(CLI::App& app);
 Command add_perplexity(CLI::App& app);
 Command add_mmlu(CLI::App& app);
 Command add_finetune(CLI::App& app);
+Command add_rag(CLI::App& app);
 Command add_bench(CLI::App& app);
 Command add_quantize(CLI::App& app);
 Command add_embed(CLI::App& app);

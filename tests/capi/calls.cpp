@@ -49,6 +49,10 @@ Handles::Handles() : file(TinyModel().gguf()) {
   questions.subject_count = 1;
   questions.shots = 1;
   REQUIRE(lq_mmlu_run(&report, model, &questions) == LQ_OK);
+  REQUIRE(lq_prompt_create(&prompt, "{\"choices\": [\"a\", \"b\"]}", LQ_NTS, nullptr) == LQ_OK);
+  const lq_document cat = cat_document();
+  REQUIRE(lq_store_open(&store, (path + ".store").c_str(), nullptr, nullptr) == LQ_OK);
+  REQUIRE(lq_store_add(nullptr, store, &cat, 1, nullptr, nullptr, nullptr) == LQ_OK);
   REQUIRE(lq_session_feed(session, tokens.data(), tokens.size()) == LQ_OK);
   size_t length = 0;
   REQUIRE(lq_session_save(nullptr, 0, &length, session) == LQ_OK);
@@ -58,6 +62,10 @@ Handles::Handles() : file(TinyModel().gguf()) {
 
 Handles::~Handles() {
   lq_report_free(report);
+  lq_prompt_free(prompt);
+  lq_store_free(store);
+  for (const char* name : {".store", ".store2", ".s4", ".s5", ".s6"})
+    for (const char* ending : {"", "-wal", "-shm"}) unlink((path + name + ending).c_str());
   std::filesystem::remove_all(mmlu);
   lq_grammar_free(grammar);
   lq_adapter_free(adapter);
@@ -116,6 +124,10 @@ void* Handles::of(Kind kind) const {
       return grammar;
     case Kind::report:
       return report;
+    case Kind::store:
+      return store;
+    case Kind::prompt:
+      return prompt;
   }
   return nullptr;
 }
@@ -323,8 +335,9 @@ std::vector<CallRow> text_calls() {
 const std::vector<CallRow>& all_calls() {
   static const std::vector<CallRow> rows = [] {
     std::vector<CallRow> all;
-    for (auto* part : {base_calls, model_calls, text_calls, sampler_calls, session_calls, generation_calls,
-                       prefix_calls, embed_calls, train_calls, adapter_calls, grammar_calls, eval_calls})
+    for (auto* part :
+         {base_calls, model_calls, text_calls, sampler_calls, session_calls, generation_calls, prefix_calls,
+          embed_calls, train_calls, adapter_calls, grammar_calls, eval_calls, rag_calls, prompt_calls})
       for (const CallRow& row : part()) all.push_back(row);
     return all;
   }();

@@ -38,6 +38,8 @@ struct Handles {
   lq_adapter* adapter = nullptr;  // of the model
   lq_grammar* grammar = nullptr;  // "a" to "z", one or more
   lq_report* report = nullptr;    // of two questions
+  lq_prompt* prompt = nullptr;    // "a" or "b"
+  lq_store* store = nullptr;      // of a document, by words
   std::string mmlu;               // their folder
   std::vector<std::int32_t> tokens = {262, 35, 265, 114};
   std::string state;  // of the session
@@ -64,6 +66,9 @@ std::vector<CallRow> train_calls();
 std::vector<CallRow> adapter_calls();
 std::vector<CallRow> grammar_calls();
 std::vector<CallRow> eval_calls();
+std::vector<CallRow> rag_calls();
+std::vector<CallRow> prompt_calls();
+lq_document cat_document();
 void write_mmlu(const std::string& folder);  // "anatomy": an example and two questions
 void write_adapter(const std::string& path, float value);
 

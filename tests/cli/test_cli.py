@@ -297,6 +297,31 @@ class WithModel(unittest.TestCase):
             self.assertEqual(run(*ask, "--lora", "/nonexistent")[0], 3)
             self.assertEqual(run("finetune", "--model", MODEL, "--data", "/nonexistent", "--out", out)[0], 3)
 
+    def test_rag(self):
+        with tempfile.TemporaryDirectory() as folder:
+            store = ("--store", os.path.join(folder, "x.store"), "--encoder", "none")
+            os.mkdir(os.path.join(folder, "docs"))
+            for name, text in (("a.md", "# Cats\n\nThe cat sleeps on the mat."), ("b.html", "<h1>Dogs</h1><p>Dogs run.</p>"), ("c.txt", "\xff"), ("d.pdf", "x")):
+                with open(os.path.join(folder, "docs", name), "w", encoding="latin-1") as file:
+                    file.write(text)
+            d = run_json("rag", "add", os.path.join(folder, "docs"), *store)
+            self.assertEqual((d["added"], len(d["failed"])), (2, 2))
+            d = run_json("rag", "search", "sleeping cats", *store)
+            self.assertTrue(d[0]["key"].endswith("a.md"))
+            status, out, _ = run("rag", "search", "running dogs", *store)
+            self.assertEqual(status, 0)
+            self.assertIn(b"b.html, bytes", out)
+            d = run_json("rag", "ask", "Where does the cat sleep?", "--model", MODEL, "--max-tokens", 30, *store)
+            self.assertIn("mat", d["text"])
+            self.assertEqual(d["citations"][0]["number"], 1)
+            status, out, _ = run("rag", "ask", "Zebras?", "--model", MODEL, *store)
+            self.assertIn(b"I found nothing about that.", out)
+            self.assertEqual(len(run_json("rag", "info", *store)["keys"]), 2)
+            self.assertEqual(run("rag", "remove", os.path.join(folder, "docs", "a.md"), *store)[0], 0)
+            self.assertEqual(run("rag", "remove", "none", *store)[0], 3)
+            self.assertEqual(run("rag", "search", "x", "--store", "/nonexistent/x", "--encoder", "none")[0], 3)
+            self.assertEqual(run("rag", "search", "x", *store, "--mode", "best")[0], 2)
+
     def test_bench(self):
         d = run_json("bench", "--model", MODEL, "--prompt-tokens", 32, "--gen-tokens", 8, "--depth", 16, "--batch", 2,
                      "--reps", 3)

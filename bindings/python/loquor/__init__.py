@@ -28,9 +28,11 @@ from .errors import (
 from .evaluation import gsm8k, mmlu, mmlu_subjects, multiple_choice
 from .grammar import Grammar, tool_calls
 from .model import Chat, Model
+from .prompt import Prompt
 from .sampling import Sampler
-from .tuning import finetune
 from .session import Adapter, Event, PrefixCache, Result, Session
+from .store import Store, read_document
+from .tuning import finetune
 
 Cancel = _native.Cancel
 __version__: str = _native.version
@@ -72,6 +74,6 @@ def quantize(source, target, type, *, head="", threads=0, progress=None, cancel=
 
 __all__ = [
     "Adapter", "BadFile", "Cancel", "Cancelled", "Chat", "ContextFull", "Embedder", "Event", "Forked", "Grammar", "InputOutputError", "Internal", "InvalidArgument",
-    "LimitReached", "LoquorError", "Mismatch", "Model", "NotFound", "OutOfMemory", "PrefixCache", "Result", "Sampler", "Session", "TemplateError",
-    "Unsupported", "finetune", "gsm8k", "inspect", "isas", "mmlu", "mmlu_subjects", "models", "multiple_choice", "quantize", "tool_calls",
+    "LimitReached", "LoquorError", "Mismatch", "Model", "NotFound", "OutOfMemory", "PrefixCache", "Prompt", "Result", "Sampler", "Session", "Store", "TemplateError",
+    "Unsupported", "finetune", "gsm8k", "inspect", "isas", "mmlu", "mmlu_subjects", "models", "multiple_choice", "quantize", "read_document", "tool_calls",
 ]

@@ -19,6 +19,8 @@ void bind_grammar(py::module_& m);
 void bind_session(py::module_& m);
 void bind_train(py::module_& m);
 void bind_tune(py::module_& m);
+void bind_rag(py::module_& m);
+void bind_prompt(py::module_& m);
 
 // A Python callable that native code may copy and destroy without holding the GIL.
 class Callable {

@@ -13,4 +13,6 @@ PYBIND11_MODULE(_native, m) {
   bind_session(m);
   bind_train(m);
   bind_tune(m);
+  bind_rag(m);
+  bind_prompt(m);
 }
