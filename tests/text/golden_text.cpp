@@ -1,5 +1,7 @@
 #include "golden_text.hpp"
 
+#include <cstdlib>
+
 #include <cstdio>
 #include <fstream>
 
@@ -92,6 +94,11 @@ std::string utf8(std::uint32_t c) {
   if (c < 0x800) return {static_cast<char>(0xc0 | c >> 6), tail(0)};
   if (c < 0x10000) return {static_cast<char>(0xe0 | c >> 12), tail(6), tail(0)};
   return {static_cast<char>(0xf0 | c >> 18), tail(12), tail(6), tail(0)};
+}
+
+std::uint32_t every_golden() {
+  const char* value = std::getenv("LQ_GOLDEN_EVERY");
+  return value && std::atoi(value) > 0 ? static_cast<std::uint32_t>(std::atoi(value)) : 1;
 }
 
 std::string golden_chunk(std::uint64_t index, const nlohmann::json& corpus) {

@@ -20,6 +20,9 @@ std::string utf8(std::uint32_t code_point);
 std::string hash_of(std::string_view bytes);
 std::string hash_of(std::span<const std::int32_t> ids);
 
+// How many goldens to go on by: 1, or what LQ_GOLDEN_EVERY says, for sanitizers, under which all take minutes.
+std::uint32_t every_golden();
+
 inline constexpr std::uint32_t kSweepBlock = 0x4000;
 
 }  // namespace lq_test

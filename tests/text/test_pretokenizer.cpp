@@ -42,13 +42,13 @@ void check_rules(const std::string& name) {
     CHECK(lengths<Splitter>(text) == golden["cases"][i].get<std::vector<std::int32_t>>());
   }
   REQUIRE(golden["chunks"].size() == 256);
-  for (std::size_t i = 0; i < golden["chunks"].size(); ++i) {
+  for (std::size_t i = 0; i < golden["chunks"].size(); i += lq_test::every_golden()) {
     CAPTURE(name, i);
     CHECK(lq_test::hash_of(lengths<Splitter>(lq_test::golden_chunk(i, corpus))) ==
           golden["chunks"][i].get<std::string>());
   }
   REQUIRE(golden["sweep"].size() == 0x20);
-  for (std::uint32_t block = 0; block < 0x20; ++block) {
+  for (std::uint32_t block = 0; block < 0x20; block += lq_test::every_golden()) {
     CAPTURE(name, block);
     CHECK(lq_test::hash_of(lengths<Splitter>(sweep(block))) == golden["sweep"][block].get<std::string>());
   }

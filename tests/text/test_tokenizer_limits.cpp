@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <chrono>
 #include <functional>
 
+#include "cpu_time.hpp"
 #include "gguf_vocab.hpp"
 #include "golden_text.hpp"
 #include "loquor/core/random.hpp"
@@ -31,9 +31,9 @@ Code create_code(const lq::TokenizerData& data, const std::string& word) {
 double seconds(const std::function<void()>& fn) {
   double best = 1e9;
   for (int i = 0; i < 3; ++i) {
-    const auto start = std::chrono::steady_clock::now();
+    const double start = lq_test::cpu_seconds();
     fn();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    best = std::min(best, lq_test::cpu_seconds() - start);
   }
   return best;
 }

@@ -18,13 +18,13 @@ void check_goldens(const std::string& name, std::optional<bool> lowercase) {
   data.lowercase = lowercase;
   const auto tokenizer = lq::Tokenizer::create(data);
   REQUIRE(golden["plain"].size() == 256);
-  for (std::size_t i = 0; i < golden["plain"].size(); ++i) {
+  for (std::size_t i = 0; i < golden["plain"].size(); i += lq_test::every_golden()) {
     CAPTURE(name, i);
     const auto ids = tokenizer->encode(lq_test::golden_chunk(i, corpus));
     CHECK(lq_test::hash_of(ids) == golden["plain"][i].get<std::string>());
   }
   REQUIRE(golden["sweep"].size() == 0x110000 / lq_test::kSweepBlock);
-  for (std::uint32_t block = 0; block < golden["sweep"].size(); ++block) {
+  for (std::uint32_t block = 0; block < golden["sweep"].size(); block += lq_test::every_golden()) {
     CAPTURE(name, block);
     const auto ids = tokenizer->encode(lq_test::sweep_text(block, {}));
     CHECK(lq_test::hash_of(ids) == golden["sweep"][block].get<std::string>());
