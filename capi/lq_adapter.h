@@ -32,6 +32,16 @@ LQ_API lq_status lq_adapter_targets(size_t* out, const lq_adapter* adapter) LQ_N
 LQ_API lq_status lq_session_set_adapters(lq_session* session, lq_adapter* const* adapters, const float* scales,
                                          size_t count) LQ_NOEXCEPT;
 
+/* Writes the GGUF file `target`: `source` (as in lq_quantize) with the adapters in `paths` (as lq_adapter_load takes
+ * them) added to its weights, each times its scale (`scales` NULL: all 1). `type` as in lq_quantize; NULL or "" leaves
+ * each tensor its own (what adapters change and cannot be written in its own becomes Q8_0). The sums are rounded to the
+ * type that the matrix has in `target`: in F16 or Q8_0 next to nothing is lost, in 4 bits small changes may be. `out`
+ * may be NULL. Errors: as lq_quantize and lq_adapter_load; INVALID_ARGUMENT for no adapters or a scale that is not
+ * finite; LIMIT for over 64. Threads: any. */
+LQ_API lq_status lq_merge_adapters(lq_quantize_result* out, lq_context* context, const char* source,
+                                   const char* target, const char* type, const char* const* paths, const float* scales,
+                                   size_t count, const lq_quantize_options* options) LQ_NOEXCEPT;
+
 /* The message of the last call that failed on this adapter; "" if none. Threads: any. */
 LQ_API lq_status lq_adapter_error(char* out, size_t capacity, size_t* length, const lq_adapter* adapter) LQ_NOEXCEPT;
 

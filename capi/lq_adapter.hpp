@@ -41,5 +41,24 @@ inline void Session::set_adapters(const std::vector<std::pair<const Adapter*, fl
   detail::check(lq_session_set_adapters(raw_.get(), handles.data(), scales.data(), handles.size()));
 }
 
+// Writes `target`: the model `source` with the adapters in these folders or files added to its weights, times their
+// scales. `type` "": each tensor keeps its own.
+inline lq_quantize_result merge_adapters(const std::string& source,
+                                         const std::vector<std::pair<std::string, float>>& adapters,
+                                         const std::string& target, const std::string& type = {},
+                                         const QuantizeOptions& options = {}, const Context& context = Context()) {
+  std::vector<const char*> paths;
+  std::vector<float> scales;
+  for (const auto& [path, scale] : adapters) {
+    paths.push_back(path.c_str());
+    scales.push_back(scale);
+  }
+  const lq_quantize_options o = detail::to_c(options);
+  lq_quantize_result result = LQ_QUANTIZE_RESULT_INIT;
+  detail::check(lq_merge_adapters(&result, context.get(), source.c_str(), target.c_str(), type.c_str(), paths.data(),
+                                  scales.data(), paths.size(), &o));
+  return result;
+}
+
 }  // namespace loquor
 #endif

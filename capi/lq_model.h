@@ -145,10 +145,12 @@ typedef struct lq_quantize_result {
   const char* head; /* the type that the head has now; a constant */
   uint64_t source_bytes;
   uint64_t target_bytes;
+  uint32_t merged; /* matrices that adapters changed (lq_merge_adapters) */
+  uint32_t reserved2;
 } lq_quantize_result;
 
 #define LQ_QUANTIZE_RESULT_INIT \
-  { (uint32_t)sizeof(lq_quantize_result), 0, 0, 0, 0, 0, NULL, 0, 0 }
+  { (uint32_t)sizeof(lq_quantize_result), 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0 }
 
 /* Writes the GGUF file `target`: `source` (as in lq_model_load; quantised or not, or a Hugging Face folder) with its
  * weight matrices in `type`, one of "F32", "F16", "BF16", "Q8_0", "Q4_0" and "Q4_1" in any case. Their bytes equal

@@ -272,16 +272,23 @@ struct QuantizeOptions {
   const Cancel* cancel = nullptr;
 };
 
-// Writes `target`: the GGUF file `source` with its weights as "F32", "F16", "BF16", "Q8_0", "Q4_0" or "Q4_1".
-inline lq_quantize_result quantize(const std::string& source, const std::string& target, const std::string& type,
-                                   const QuantizeOptions& options = {}, const Context& context = Context()) {
+namespace detail {
+inline lq_quantize_options to_c(const QuantizeOptions& options) {
   lq_quantize_options o = LQ_QUANTIZE_OPTIONS_INIT;
   o.head = options.head.c_str();
   o.cancel = options.cancel ? options.cancel->get() : nullptr;
   if (options.progress) {
-    o.progress = detail::progress_thunk;
+    o.progress = progress_thunk;
     o.progress_user = const_cast<std::function<bool(float)>*>(&options.progress);
   }
+  return o;
+}
+}  // namespace detail
+
+// Writes `target`: the GGUF file `source` with its weights as "F32", "F16", "BF16", "Q8_0", "Q4_0" or "Q4_1".
+inline lq_quantize_result quantize(const std::string& source, const std::string& target, const std::string& type,
+                                   const QuantizeOptions& options = {}, const Context& context = Context()) {
+  const lq_quantize_options o = detail::to_c(options);
   lq_quantize_result result = LQ_QUANTIZE_RESULT_INIT;
   detail::check(lq_quantize(&result, context.get(), source.c_str(), target.c_str(), type.c_str(), &o));
   return result;

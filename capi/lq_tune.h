@@ -43,7 +43,8 @@ typedef struct lq_finetune_options {
 
 /* Trains a LoRA adapter for the model, whose own weights stay as they are, quantised. Learnt are: of "messages", by the
  * model's chat template, what the assistant says and the token that ends its turn; of "prompt" and "completion", as
- * they are, the completion and the token that ends a text; of "text" all of it. The folder `out` then holds
+ * they are, the completion and the token that ends a text; of "text" all of it ("end": false in either leaves out that
+ * token, for pieces that go on elsewhere). The folder `out` then holds
  * adapter_config.json and adapter_model.safetensors as PEFT saves them, and adapter.gguf as llama.cpp takes it;
  * lq_adapter_load takes either. While it trains the folder has a checkpoint, from which the same call goes on after it
  * was cancelled or killed, with the same bits as one that was not; it goes when the adapter is saved. The report

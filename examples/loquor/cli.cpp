@@ -149,9 +149,6 @@ loquor::Sampler Generation::sampler(std::uint64_t seed) const {
   return s;
 }
 
-namespace {
-
-// "adapter:0.5" is a path and a scale, unless it is a path itself.
 std::pair<std::string, float> path_and_scale(const std::string& text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string::npos || std::filesystem::exists(text)) return {text, 1.0f};
@@ -161,8 +158,6 @@ std::pair<std::string, float> path_and_scale(const std::string& text) {
   if (number.empty() || *end) throw UsageError("--lora: '" + number + "' is no number");
   return {text.substr(0, colon), scale};
 }
-
-}  // namespace
 
 loquor::Session Generation::session(const loquor::Model& model) const {
   loquor::SessionOptions o;

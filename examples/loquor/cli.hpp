@@ -85,6 +85,7 @@ Command add_finetune(CLI::App& app);
 Command add_rag(CLI::App& app);
 Command add_bench(CLI::App& app);
 Command add_quantize(CLI::App& app);
+Command add_merge(CLI::App& app);
 Command add_embed(CLI::App& app);
 Command add_models(CLI::App& app);
 Command add_info(CLI::App& app);
@@ -102,6 +103,9 @@ std::string read_file(const std::string& path);  // "-" is standard input. Throw
 // "1,2,3". Throws UsageError that names the option.
 std::vector<std::int32_t> parse_tokens(const std::string& list, const char* option = "--tokens");
 std::string megabytes(double bytes);
+
+// --lora: "adapter:0.5" is a path and a scale, unless it is a path itself. Throws UsageError.
+std::pair<std::string, float> path_and_scale(const std::string& text);
 
 // --lookup N, and what it says as lq_generate_options wants it (there 0 is the default and -1 means none).
 void add_lookup(CLI::App& app, int& lookup);

@@ -1,4 +1,4 @@
-// loquor quantize: a model file with its weights in another type.
+// loquor quantize: a model file with its weights in another type. loquor merge: with adapters in them.
 #include <chrono>
 #include <cstdio>
 
@@ -10,6 +10,7 @@ namespace {
 
 struct Options {
   std::string source, target, type, head;
+  std::vector<std::string> lora;  // merge only
   unsigned threads = 0;
   bool json = false;
 };
@@ -24,25 +25,28 @@ void print(const Options& o, const lq_quantize_result& r, double ms) {
                 {"converted", r.converted},
                 {"requantized", r.requantized},
                 {"odd", r.odd},
+                {"merged", r.merged},
                 {"source_bytes", r.source_bytes},
                 {"target_bytes", r.target_bytes},
                 {"ms", ms}});
     return;
   }
-  std::printf("%s: %s (was %s), %u of %u tensors converted to %s, head %s, in %.1f s\n", o.target.c_str(),
-              megabytes(static_cast<double>(r.target_bytes)).c_str(),
-              megabytes(static_cast<double>(r.source_bytes)).c_str(), r.converted, r.tensors, o.type.c_str(), r.head,
-              ms / 1000);
+  std::printf("%s: %s (was %s), ", o.target.c_str(), megabytes(static_cast<double>(r.target_bytes)).c_str(),
+              megabytes(static_cast<double>(r.source_bytes)).c_str());
+  if (r.merged) std::printf("adapters merged into %u matrices, ", r.merged);
+  if (!o.type.empty()) std::printf("%u of %u tensors converted to %s, ", r.converted, r.tensors, o.type.c_str());
+  std::printf("head %s, in %.1f s\n", r.head, ms / 1000);
   if (r.requantized)
     std::printf("note: %u of them were quantised before; from an F16, BF16 or F32 file they lose less\n",
                 r.requantized);
   if (r.odd) std::printf("note: %u of them became F16, since their rows are not a multiple of 32\n", r.odd);
 }
 
-lq_quantize_result quantize(const Options& o) {
-  loquor::ContextOptions context;
-  context.threads = o.threads;
-  ProgressBar bar("Quantising");
+lq_quantize_result write(const Options& o) {
+  loquor::ContextOptions threads;
+  threads.threads = o.threads;
+  const loquor::Context context(threads);
+  ProgressBar bar(o.lora.empty() ? "Quantising" : "Merging");
   loquor::QuantizeOptions options;
   options.head = o.head;
   options.cancel = &interrupt();
@@ -50,15 +54,30 @@ lq_quantize_result quantize(const Options& o) {
     bar.update(static_cast<double>(fraction));
     return true;
   };
-  return loquor::quantize(o.source, o.target, o.type, options, loquor::Context(context));
+  if (o.lora.empty()) return loquor::quantize(o.source, o.target, o.type, options, context);
+  std::vector<std::pair<std::string, float>> adapters;
+  for (const std::string& text : o.lora) adapters.push_back(path_and_scale(text));
+  return loquor::merge_adapters(o.source, adapters, o.target, o.type, options, context);
 }
 
 int run(const Options& o) {
   const auto start = std::chrono::steady_clock::now();
-  const lq_quantize_result r = quantize(o);
+  const lq_quantize_result r = write(o);
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
   print(o, r, elapsed.count());
   return kOk;
+}
+
+}  // namespace
+
+namespace {
+
+void add_rest(CLI::App& sub, Options& o) {
+  sub.add_option("--head", o.head,
+                 "Type of the tensor that makes the logits (default: Q8_0 for a 4-bit type, else the type)");
+  sub.add_option("-t,--threads", o.threads, "Computing threads; 0 = all CPUs of this process")
+      ->check(CLI::Range(0, 1024));
+  sub.add_flag("--json", o.json, "Print one JSON document");
 }
 
 }  // namespace
@@ -69,11 +88,21 @@ Command add_quantize(CLI::App& app) {
   sub->add_option("source", o->source, "GGUF file, or a name of `loquor models`")->required();
   sub->add_option("target", o->target, "File to write; replaced only when complete")->required();
   sub->add_option("type", o->type, "F32, F16, BF16, Q8_0, Q4_0 or Q4_1")->required();
-  sub->add_option("--head", o->head,
-                  "Type of the tensor that makes the logits (default: Q8_0 for a 4-bit type, else the type)");
-  sub->add_option("-t,--threads", o->threads, "Computing threads; 0 = all CPUs of this process")
-      ->check(CLI::Range(0, 1024));
-  sub->add_flag("--json", o->json, "Print one JSON document");
+  add_rest(*sub, *o);
+  return {sub, [o] { return run(*o); }};
+}
+
+Command add_merge(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  CLI::App* sub = app.add_subcommand("merge", "Write a model file with adapters added to its weights");
+  sub->add_option("source", o->source, "GGUF file, Hugging Face folder, or a name of `loquor models`")->required();
+  sub->add_option("target", o->target, "File to write; replaced only when complete")->required();
+  sub->add_option("--lora", o->lora, "A PEFT folder or a GGUF file, :SCALE after it if not 1; may be repeated")
+      ->required();
+  sub->add_option("--type", o->type,
+                  "F32, F16, BF16, Q8_0, Q4_0 or Q4_1; if not given, each tensor keeps its own. What is merged is "
+                  "rounded to it, so that 4 bits may lose small changes");
+  add_rest(*sub, *o);
   return {sub, [o] { return run(*o); }};
 }
 

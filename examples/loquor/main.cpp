@@ -1,4 +1,4 @@
-// loquor: generate, chat, tokenize, logits, perplexity, bench, quantize, embed, models, info.
+// loquor: one command a file, cmd_NAME.cpp.
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -62,8 +62,8 @@ int parse_and_run(int argc, char** argv, bool json) {
   app.require_subcommand(1);
   const std::vector<Command> commands = {add_generate(app),   add_chat(app),     add_tokenize(app), add_logits(app),
                                          add_perplexity(app), add_mmlu(app),     add_finetune(app), add_rag(app),
-                                         add_bench(app),      add_quantize(app), add_embed(app),    add_models(app),
-                                         add_info(app)};
+                                         add_bench(app),      add_quantize(app), add_merge(app),    add_embed(app),
+                                         add_models(app),     add_info(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

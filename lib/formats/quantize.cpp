@@ -46,6 +46,8 @@ std::optional<std::uint32_t> file_type(DType type) noexcept {
   return std::nullopt;
 }
 
+constexpr std::size_t chunk_rows(std::size_t columns) noexcept { return std::max<std::size_t>(1, kChunk / columns); }
+
 // Parts of names of two-dimensional tensors that are too small or too sensitive to be worth rounding.
 constexpr std::string_view kKept[] = {"_norm.weight",
                                       "ffn_gate_inp.weight",
@@ -88,7 +90,10 @@ class Quantizer {
   void copy(const GgufTensor& t);
   void convert(const GgufTensor& t, DType type);
   void convert_chunk(const GgufTensor& t, DType type, std::size_t begin, std::size_t end);
+  bool edits(const GgufTensor& t) const { return options_.edit && options_.edit->changes(t.name); }
+  void edit(const GgufTensor& t, DType type);
   [[noreturn]] void fail_value(const GgufTensor& t, DType type, std::size_t begin, std::size_t end) const;
+  void find_bad(const GgufTensor& t, DType type, std::size_t begin, std::span<const float> values) const;
   void advance(std::size_t elements);
   void check_cancel() const;
 
@@ -103,7 +108,12 @@ class Quantizer {
 };
 
 void Quantizer::copy_metadata() {
-  const std::uint32_t kind = *file_type(options_.type);
+  if (!options_.type) {
+    for (const GgufFile::Entry& e : file_.metadata())
+      if (!e.key.starts_with("split.")) writer_.add(e.key, e.value);
+    return;
+  }
+  const std::uint32_t kind = *file_type(*options_.type);
   for (const GgufFile::Entry& e : file_.metadata()) {
     if (e.key.starts_with("split."))
       continue;  // the parts become one file
@@ -122,13 +132,14 @@ DType Quantizer::type_for(const GgufTensor& t) {
   const bool head = t.name == (file_.find_tensor("output.weight") ? "output.weight" : "token_embd.weight");
   DType type = t.type;
   if (is_converted(t)) {
-    type = options_.type;
-    const bool four_bits = type == DType::Q4_0 || type == DType::Q4_1;
+    type = options_.type.value_or(t.type);
+    const bool four_bits = options_.type == DType::Q4_0 || options_.type == DType::Q4_1;
     if (head) type = options_.head.value_or(four_bits ? DType::Q8_0 : type);
-    if (t.shape[t.shape.rank() - 1] % traits(type).block_elems) {
-      type = DType::F16;
-      ++result_.odd;
-    }
+  }
+  if (edits(t) && !is_encodable_type(type)) type = DType::Q8_0;
+  if (type != t.type && t.shape[t.shape.rank() - 1] % traits(type).block_elems) {
+    type = DType::F16;
+    ++result_.odd;
   }
   if (head) result_.head = type;
   return type;
@@ -142,10 +153,14 @@ void Quantizer::plan() {
     types_.push_back(type);
     writer_.add_tensor(t.name, type, t.shape);
     total_ += t.shape.count();
-    if (type == t.type) continue;
-    ++result_.converted;
-    result_.requantized += is_block_type(t.type) && is_block_type(type);
-    largest = std::max(largest, row_bytes(type, std::min(kChunk, t.shape.count())));
+    if (edits(t)) {
+      ++result_.edited;
+      const std::size_t columns = t.shape[t.shape.rank() - 1];
+      largest = std::max(largest, row_bytes(type, columns) * chunk_rows(columns));
+    }
+    result_.converted += type != t.type;
+    result_.requantized += (type != t.type || edits(t)) && is_block_type(t.type) && is_block_type(type);
+    if (type != t.type) largest = std::max(largest, row_bytes(type, std::min(kChunk, t.shape.count())));
   }
   result_.tensors = types_.size();
   if (largest) buffer_ = ctx_.allocate(largest);
@@ -179,14 +194,18 @@ void Quantizer::fail_value(const GgufTensor& t, DType type, std::size_t begin, s
   std::vector<float> values(end - begin);
   const std::size_t at = row_bytes(t.type, begin);
   decode_row(t.type, t.data + at, values.size(), values.data());
-  std::vector<std::byte> bytes(row_bytes(type, values.size()));
+  find_bad(t, type, begin, values);
+  fail(Code::internal, "quantize: tensor '", t.name, "' cannot be written as ", name(type));
+}
+
+void Quantizer::find_bad(const GgufTensor& t, DType type, std::size_t begin, std::span<const float> values) const {
   const std::size_t block = traits(type).block_elems, columns = t.shape[t.shape.rank() - 1];
+  std::vector<std::byte> bytes(row_bytes(type, block));
   for (std::size_t i = 0; i < values.size(); i += block)
     if (!encode_row(type, values.data() + i, block, bytes.data()))
       fail(Code::bad_file, "quantize: ", file_.name(), ": tensor '", t.name, "', row ", (begin + i) / columns,
            ", columns ", (begin + i) % columns, " to ", (begin + i) % columns + block - 1,
            ": a value is not finite or too large for ", name(type));
-  fail(Code::internal, "quantize: tensor '", t.name, "' cannot be written as ", name(type));
 }
 
 // Rows do not matter here: they are a multiple of the blocks of both types.
@@ -221,6 +240,36 @@ void Quantizer::convert(const GgufTensor& t, DType type) {
   }
 }
 
+// Whole rows at a time, since that is what an edit sees.
+void Quantizer::edit(const GgufTensor& t, DType type) {
+  const std::size_t columns = t.shape[t.shape.rank() - 1], rows = t.shape.count() / columns;
+  const std::size_t from = row_bytes(t.type, columns), to = row_bytes(type, columns);
+  std::vector<float> rows_of_threads(ctx_.pool().size() * columns);
+  const auto read = [&](std::size_t row, unsigned thread) {
+    const std::span<float> values(rows_of_threads.data() + thread * columns, columns);
+    decode_row(t.type, t.data + row * from, columns, values.data());
+    options_.edit->apply(t.name, row, values);
+    return values;
+  };
+  for (std::size_t begin = 0; begin < rows; begin += chunk_rows(columns)) {
+    const std::size_t end = std::min(rows, begin + chunk_rows(columns));
+    std::atomic<std::size_t> bad{rows};  // the first row that cannot be encoded
+    ctx_.pool().parallel_for(end - begin, 16, [&](std::size_t first, std::size_t last, unsigned thread) {
+      const FpEnvironment environment;
+      for (std::size_t i = first; i < last; ++i) {
+        if (encode_row(type, read(begin + i, thread).data(), columns, buffer_.data() + i * to)) continue;
+        std::size_t seen = bad.load(std::memory_order_relaxed);
+        while (begin + i < seen && !bad.compare_exchange_weak(seen, begin + i, std::memory_order_relaxed)) {
+        }
+      }
+    });
+    if (const std::size_t row = bad.load(std::memory_order_relaxed); row < rows)
+      find_bad(t, type, row * columns, read(row, 0));
+    writer_.write(buffer_.data(), (end - begin) * to);
+    advance((end - begin) * columns);
+  }
+}
+
 QuantizeResult Quantizer::run(const std::string& target) {
   copy_metadata();
   plan();
@@ -228,7 +277,9 @@ QuantizeResult Quantizer::run(const std::string& target) {
   writer_.begin(target);
   for (std::size_t i = 0; i < types_.size(); ++i) {
     const GgufTensor& t = file_.tensors()[i];
-    if (types_[i] == t.type)
+    if (edits(t))
+      edit(t, types_[i]);
+    else if (types_[i] == t.type)
       copy(t);
     else
       convert(t, types_[i]);
@@ -261,7 +312,7 @@ void check_type(DType type, const char* what) {
 
 QuantizeResult quantize_gguf(const Context& ctx, const GgufFile& file, const std::string& target,
                              const QuantizeOptions& options) {
-  check_type(options.type, "the type");
+  if (options.type) check_type(*options.type, "the type");
   if (options.head) check_type(*options.head, "the head's type");
   check_target(file.name(), target);
   return Quantizer(ctx, file, options).run(target);
@@ -269,7 +320,7 @@ QuantizeResult quantize_gguf(const Context& ctx, const GgufFile& file, const std
 
 QuantizeResult quantize_file(const Context& ctx, const std::string& source, const std::string& target,
                              const QuantizeOptions& options) {
-  check_type(options.type, "the type");
+  if (options.type) check_type(*options.type, "the type");
   if (options.head) check_type(*options.head, "the head's type");
   check_target(source, target);
   const GgufFile file = GgufFile::open(source);

@@ -70,11 +70,13 @@ class Reader {
     if (row.is_discarded()) bad("no JSON");
     if (!row.is_object()) bad("expected an object");
     if (row.contains("messages")) return conversation(turns(row["messages"]));
+    if (row.contains("end") && !row["end"].is_boolean()) bad("\"end\" is not true or false");
+    const bool end = row.value("end", true);
     if (row.contains("prompt") && row.contains("completion")) {
       if (row["prompt"].is_array()) return exchange(row);
-      return plain(string(row, "prompt"), string(row, "completion"));
+      return plain(string(row, "prompt"), string(row, "completion"), end);
     }
-    if (row.contains("text")) return plain("", string(row, "text"));
+    if (row.contains("text")) return plain("", string(row, "text"), end);
     bad("expected \"messages\", \"prompt\" and \"completion\", or \"text\"");
   }
 
@@ -96,7 +98,7 @@ class Reader {
     out.learnt.insert(out.learnt.end(), ids.size(), learnt);
   }
 
-  TuneText plain(const std::string& prompt, const std::string& completion) const {
+  TuneText plain(const std::string& prompt, const std::string& completion, bool end) const {
     TuneText out;
     const bool one = prompt.empty();
     put(out, tokenizer_.encode(one ? completion : prompt, {.add_special = true}), one || !format_.completions_only);
@@ -107,7 +109,7 @@ class Reader {
       out.learnt.pop_back();
     }
     if (!one) put(out, tokenizer_.encode(completion), true);
-    if (eos && !completion.empty()) put(out, {*eos}, true);
+    if (eos && end && !completion.empty()) put(out, {*eos}, true);
     if (completion.empty()) std::fill(out.learnt.begin(), out.learnt.end(), std::uint8_t{0});
     return out;
   }

@@ -75,6 +75,8 @@ int main(void) {
   FIELD(lq_quantize_result, head)
   FIELD(lq_quantize_result, source_bytes)
   FIELD(lq_quantize_result, target_bytes)
+  FIELD(lq_quantize_result, merged)
+  FIELD(lq_quantize_result, reserved2)
   SIZE(lq_quantize_result)
   FIELD(lq_catalogue_entry, struct_size)
   FIELD(lq_catalogue_entry, cached)

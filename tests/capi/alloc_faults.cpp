@@ -1,5 +1,5 @@
 // Fails the k-th allocation of the process, for every k, in the life of a model through the C interface: context, load,
-// tokenize, template, shared prompts, scores, a token, save, restore, quantise. Each run must end with LQ_OK or
+// tokenize, template, shared prompts, scores, a token, save, restore, quantise, merge. Each run must end with LQ_OK or
 // LQ_ERR_OUT_OF_MEMORY and a message, leave no block behind, and the same run without a failure must then give the same
 // tokens. Once with that one allocation failing and once with all from there on. malloc and its relatives are replaced
 // in this executable, so operator new, the C++ run-time and the C library are in it too.
@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "loquor.h"
+#include "tiny_adapter.hpp"
 #include "tiny_model.hpp"
 
 namespace {
@@ -75,7 +76,7 @@ void free(void* p) {
 namespace {
 
 // The model as a file, and what it is quantised to.
-std::string source_path, target_path;
+std::string source_path, target_path, adapter_path;
 
 struct Outcome {
   lq_status status = LQ_OK;
@@ -116,6 +117,7 @@ Outcome life(const std::string& file, uint32_t threads, char* state, size_t stat
   const int32_t* made_tokens = nullptr;
   size_t n = 0, length = 0;
   char text[64];
+  const char* const adapter = adapter_path.c_str();
 #define STEP(call) \
   if (out.status == LQ_OK) out.status = (call)
   STEP(lq_context_create(&context, &c));
@@ -154,6 +156,8 @@ Outcome life(const std::string& file, uint32_t threads, char* state, size_t stat
   STEP(lq_session_generate(nullptr, fork, nullptr, 0, &g, nullptr, nullptr));
   STEP(lq_session_output_tokens(&made_tokens, &out.count, fork));
   STEP(lq_quantize(nullptr, context, source_path.c_str(), target_path.c_str(), "q4_0", nullptr));
+  STEP(lq_merge_adapters(nullptr, context, source_path.c_str(), target_path.c_str(), nullptr, &adapter, nullptr, 1,
+                         nullptr));
 #undef STEP
   if (out.status == LQ_OK) std::memcpy(out.tokens, made_tokens, std::min<size_t>(out.count, 8) * 4);
   if (out.status != LQ_OK) out.count = 0;
@@ -224,9 +228,12 @@ int main(int argc, char** argv) {
   const std::string file = lq_test::TinyModel().gguf();
   source_path = "/tmp/lq_alloc_faults_" + std::to_string(getpid()) + ".gguf";
   target_path = source_path + ".quantized";
+  adapter_path = source_path + ".adapter";
   std::ofstream(source_path, std::ios::binary) << file;
+  lq_test::write_adapter(adapter_path, 0.5f);
   const int failed = check(file, 1, stride) | check(file, 2, stride);
   unlink(source_path.c_str());
   unlink(target_path.c_str());
+  unlink(adapter_path.c_str());
   return failed;
 }

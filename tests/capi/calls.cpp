@@ -1,4 +1,5 @@
 #include "calls.hpp"
+#include "tiny_adapter.hpp"
 
 #include <unistd.h>
 

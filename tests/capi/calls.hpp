@@ -70,7 +70,6 @@ std::vector<CallRow> rag_calls();
 std::vector<CallRow> prompt_calls();
 lq_document cat_document();
 void write_mmlu(const std::string& folder);  // "anatomy": an example and two questions
-void write_adapter(const std::string& path, float value);
 
 // Four points and their classes.
 lq_array xor_inputs();

@@ -49,7 +49,36 @@ const BadRow kWrong[] = {
      }},
 };
 
+lq_status merge(Handles& h, const char* type, const std::string& path, float scale, size_t count = 1) {
+  const char* paths = path.c_str();
+  return lq_merge_adapters(nullptr, h.context, h.path.c_str(), (h.path + ".quantized").c_str(), type, &paths, &scale,
+                           count, nullptr);
+}
+
+const BadRow kWrongMerge[] = {
+    {"no adapters", kInvalid, [](Handles& h) { return merge(h, nullptr, h.path + ".adapter", 1, 0); }},
+    {"too many", LQ_ERR_LIMIT, [](Handles& h) { return merge(h, nullptr, h.path + ".adapter", 1, 65); }},
+    {"type", kInvalid, [](Handles& h) { return merge(h, "q3_x", h.path + ".adapter", 1); }},
+    {"scale NaN", kInvalid, [](Handles& h) { return merge(h, nullptr, h.path + ".adapter", kNanF); }},
+    {"a model as adapter", LQ_ERR_BAD_FILE, [](Handles& h) { return merge(h, nullptr, h.path, 1); }},
+    {"no adapter there", LQ_ERR_NOT_FOUND, [](Handles& h) { return merge(h, nullptr, h.path + ".none", 1); }},
+    {"paths NULL", kInvalid,
+     [](Handles& h) {
+       return lq_merge_adapters(nullptr, h.context, h.path.c_str(), (h.path + ".quantized").c_str(), nullptr, nullptr,
+                                nullptr, 1, nullptr);
+     }},
+    {"target is the source", kInvalid,
+     [](Handles& h) {
+       const std::string adapter = h.path + ".adapter";
+       const char* paths = adapter.c_str();
+       return lq_merge_adapters(nullptr, h.context, h.path.c_str(), h.path.c_str(), nullptr, &paths, nullptr, 1,
+                                nullptr);
+     }},
+};
+
 }  // namespace
+
+TEST_CASE("wrong arguments to merging are refused and write nothing", "[capi]") { run(kWrongMerge); }
 
 TEST_CASE("wrong arguments to adapters are refused and change nothing", "[capi]") { run(kWrong); }
 
@@ -80,4 +109,28 @@ TEST_CASE("a session's adapters change its logits and can be taken off again", "
   CHECK(worst < 0.05);
   session.set_adapters({});
   CHECK(logits_of(session, n) == plain);
+}
+
+TEST_CASE("a merged model says what the adapter says", "[capi]") {
+  Handles h;
+  const std::string adapter = h.path + ".adapter", target = h.path + ".quantized";
+  const auto logits = [](const loquor::Model& model, const std::vector<std::pair<const loquor::Adapter*, float>>& with) {
+    loquor::Session session(model);
+    session.set_adapters(with);
+    session.set_prompt({262, 35, 265, 114});
+    return logits_of(session, model.info().n_vocab);
+  };
+  const loquor::Model model(h.path);
+  const loquor::Adapter loaded(model, adapter);
+  const std::vector<float> plain = logits(model, {}), adapted = logits(model, {{&loaded, 0.5f}});
+  const lq_quantize_result r = loquor::merge_adapters(h.path, {{adapter, 0.25f}, {adapter, 0.25f}}, target, "F32");
+  CHECK(r.merged == 1);
+  const std::vector<float> merged = logits(loquor::Model(target), {});
+  double worst = 0, moved = 0;
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    worst = std::max(worst, std::abs(static_cast<double>(merged[i]) - static_cast<double>(adapted[i])));
+    moved = std::max(moved, std::abs(static_cast<double>(plain[i]) - static_cast<double>(adapted[i])));
+  }
+  INFO(worst << " of " << moved);
+  CHECK(worst < 0.15 * moved);
 }

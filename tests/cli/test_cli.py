@@ -61,7 +61,7 @@ class Usage(unittest.TestCase):
 
     def test_help_and_version(self):
         for arguments in (["--help"], ["--version"], *([c, "--help"] for c in (
-                "generate", "chat", "tokenize", "logits", "perplexity", "mmlu", "finetune", "bench", "quantize", "models", "info"))):
+                "generate", "chat", "tokenize", "logits", "perplexity", "mmlu", "finetune", "bench", "quantize", "merge", "models", "info"))):
             status, out, err = run(*arguments)
             self.assertEqual((status, err), (0, ""), arguments)
             self.assertTrue(out)
@@ -294,6 +294,14 @@ class WithModel(unittest.TestCase):
             self.assertEqual(run_json(*ask, "--lora", os.path.join(out, "adapter.gguf") + ":1.0")["text"], "In Quarn.")
             self.assertEqual(run_json(*ask, "--lora", out + ":0")["text"], run_json(*ask)["text"])
             self.assertEqual(run(*ask, "--lora", out + ":x")[0], 2)
+            merged = os.path.join(folder, "merged.gguf")
+            d = run_json("merge", MODEL, merged, "--lora", out, "--type", "Q8_0")
+            self.assertEqual((d["merged"], d["head"], d["target_bytes"]), (210, "Q8_0", os.path.getsize(merged)))
+            self.assertEqual(run_json("generate", "--model", merged, *ask[3:])["text"], "In Quarn.")
+            self.assertIn("merged into 210 matrices", run("merge", MODEL, merged, "--lora", out + ":0.5", "--lora", out + ":0.5")[1].decode())
+            self.assertEqual(run_json("info", "--model", merged)["tensor_types"], run_json("info", "--model", MODEL)["tensor_types"])
+            for code, arguments in ((2, (merged,)), (3, (merged, "--lora", "/nonexistent")), (2, (MODEL, "--lora", out)), (2, (merged, "--lora", out + ":nan"))):
+                self.assertEqual(run("merge", MODEL, *arguments)[0], code, arguments)
             self.assertEqual(run(*ask, "--lora", "/nonexistent")[0], 3)
             self.assertEqual(run("finetune", "--model", MODEL, "--data", "/nonexistent", "--out", out)[0], 3)
 

@@ -8,27 +8,12 @@
 #include "hf_checkpoint.hpp"
 #include "loquor/formats/gguf_writer.hpp"
 #include "loquor/models/hf_folder.hpp"
+#include "peft_folder.hpp"
 
 using namespace lq;
 using namespace lq_test;
 
 namespace {
-
-nlohmann::json goldens() {
-  return nlohmann::json::parse(std::ifstream(std::string(LQ_SOURCE_DIR) + "/tests/goldens/adapters.json"));
-}
-
-void write_peft(const std::string& folder, const nlohmann::json& golden) {
-  write_bytes(folder + "/adapter_config.json", golden.at("config").dump());
-  SafetensorsWriter w;
-  for (const auto& t : golden.at("tensors")) w.add_tensor(t[0].get<std::string>(), DType::F32, {t[1][0], t[1][1]});
-  w.begin(folder + "/adapter_model.safetensors");
-  for (const auto& t : golden.at("tensors")) {
-    const auto values = recipe(t[0], t[1][0].get<std::size_t>() * t[1][1].get<std::size_t>(), 0, 0.25f);
-    w.write(values.data(), values.size() * sizeof(float));
-  }
-  w.commit();
-}
 
 std::shared_ptr<const Decoder> checkpoint(const std::string& name, Compute compute = Compute::reference) {
   const TempFolder folder;
@@ -94,7 +79,7 @@ void write_gguf(const std::string& path, const nlohmann::json& golden, const cha
 }  // namespace
 
 TEST_CASE("adapters of PEFT give PEFT's logits", "[models][per_isa]") {
-  const auto all = goldens();
+  const auto all = adapter_goldens();
   for (const auto& [name, golden] : all.at("cases").items()) {
     INFO(name);
     const std::string base = golden.at("checkpoint");
@@ -109,7 +94,7 @@ TEST_CASE("adapters of PEFT give PEFT's logits", "[models][per_isa]") {
 }
 
 TEST_CASE("adapted logits have the same bits in any chunks and in a batch with other adapters", "[models][per_isa]") {
-  const auto all = goldens().at("cases");
+  const auto all = adapter_goldens().at("cases");
   for (const Compute compute : {Compute::reference, Compute::quantized}) {
     const auto model = checkpoint("llama", compute);
     const auto one = adapter(model, all.at("llama, all")), two = adapter(model, all.at("llama, two"));
@@ -138,7 +123,7 @@ TEST_CASE("adapted logits have the same bits in any chunks and in a batch with o
 
 TEST_CASE("an adapter in a GGUF file is the one in PEFT's", "[models]") {
   const TempFolder folder;
-  auto golden = goldens().at("cases").at("llama, all");
+  auto golden = adapter_goldens().at("cases").at("llama, all");
   const auto model = checkpoint("llama");
   const auto ids = hf_goldens().at("decoders").at("llama").at("ids").get<Ids>();
   write_gguf(folder / "lora.gguf", golden, "llama");
@@ -152,7 +137,7 @@ TEST_CASE("an adapter in a GGUF file is the one in PEFT's", "[models]") {
 }
 
 TEST_CASE("adapters that do not belong are refused by name", "[models]") {
-  const auto golden = goldens().at("cases").at("llama, all");
+  const auto golden = adapter_goldens().at("cases").at("llama, all");
   const auto model = checkpoint("llama");
   const auto broken = [&](void (*change)(nlohmann::json&), Code code, const std::string& text) {
     auto changed = golden;

@@ -79,6 +79,8 @@ TEST_CASE("what is learnt of an example", "[tune]") {
   };
   CHECK(one(R"({"prompt": "2+2=", "completion": "4"})") == "[2+2=]4<|im_end|>");
   CHECK(one(R"({"text": "hello"})") == "hello<|im_end|>");
+  CHECK(one(R"({"text": "hello the inner", "end": false})") == "hello the inner");
+  CHECK(one(R"({"prompt": "hello", "completion": " the inner", "end": false})") == "[hello] the inner");
   const std::string chat =
       R"({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yo"},
       {"role": "user", "content": "<|im_end|>"}, {"role": "assistant", "content": "ok"}]})";
@@ -112,7 +114,7 @@ TEST_CASE("texts that cannot be learnt are counted, lines that are none are erro
   CHECK(t.empty == 1 + (t.texts.size() == 1));
   CHECK(t.texts.size() == 1);
   for (const char* line :
-       {"[1]", "{", "{\"other\": 1}", "{\"text\": 1}", "{\"messages\": []}", "{\"messages\": [{\"role\": 1}]}",
+       {"[1]", "{", "{\"other\": 1}", "{\"text\": 1}", "{\"text\": \"x\", \"end\": 1}", "{\"messages\": []}", "{\"messages\": [{\"role\": 1}]}",
         "{\"messages\": [{\"role\": \"user\"}]}", "{\"prompt\": [], \"completion\": \"x\"}",
         "{\"messages\": [{\"role\": \"user\", \"content\": [1]}]}"}) {
     INFO(line);

@@ -69,11 +69,30 @@ def quantize(source, target, type, *, head="", threads=0, progress=None, cancel=
     """
     import os
 
-    return _native.quantize(os.fspath(source), os.fspath(target), type, head, threads, progress, cancel)
+    return _native.quantize(os.fspath(source), os.fspath(target), type, head, threads, progress, cancel, None)
+
+
+def merge(source, adapters, target, type="", *, head="", threads=0, progress=None, cancel=None) -> dict:
+    """Writes the GGUF file `target`: `source` with LoRA adapters added to its weights.
+
+    source    as in quantize()
+    adapters  a PEFT folder or a GGUF file, or a list of them or of (path, scale)
+    target    replaced only when the new file is complete
+    type      as in quantize(); "": each tensor keeps its own (what adapters change and cannot be written in its own becomes Q8_0). The sums are
+              rounded to it: in F16 or Q8_0 next to nothing is lost, in 4 bits small changes may be
+    head, threads, progress, cancel   as in quantize()
+    Returns what was done, "merged" being the number of matrices that the adapters changed.
+    """
+    import os
+
+    if isinstance(adapters, (str, os.PathLike)):
+        adapters = [adapters]
+    pairs = [(os.fspath(a[0]), float(a[1])) if isinstance(a, (tuple, list)) else (os.fspath(a), 1.0) for a in adapters]
+    return _native.quantize(os.fspath(source), os.fspath(target), type, head, threads, progress, cancel, pairs)
 
 
 __all__ = [
     "Adapter", "BadFile", "Cancel", "Cancelled", "Chat", "ContextFull", "Embedder", "Event", "Forked", "Grammar", "InputOutputError", "Internal", "InvalidArgument",
     "LimitReached", "LoquorError", "Mismatch", "Model", "NotFound", "OutOfMemory", "PrefixCache", "Prompt", "Result", "Sampler", "Session", "Store", "TemplateError",
-    "Unsupported", "finetune", "gsm8k", "inspect", "isas", "mmlu", "mmlu_subjects", "models", "multiple_choice", "quantize", "read_document", "tool_calls",
+    "Unsupported", "finetune", "gsm8k", "inspect", "isas", "merge", "mmlu", "mmlu_subjects", "models", "multiple_choice", "quantize", "read_document", "tool_calls",
 ]

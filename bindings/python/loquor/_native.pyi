@@ -20,6 +20,7 @@ def quantize(
     threads: int,
     progress: Optional[Callable[[float], Optional[bool]]],
     cancel: Optional[Cancel],
+    adapters: Optional[List[Tuple[str, float]]],
 ) -> dict: ...
 def sampler_names() -> str: ...
 

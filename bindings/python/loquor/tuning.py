@@ -50,7 +50,7 @@ def finetune(
     `session.set_adapters([(loquor.Adapter(model, out), 1.0)])`, in PEFT or in llama.cpp.
 
     data              a JSONL file, or rows: {"messages": [{"role", "content"}, ...]} by the chat template, {"prompt", "completion"} as they
-                      are, or {"text"}
+                      are, or {"text"}; "end": False in the last two leaves out the token that ends a text, for pieces that go on elsewhere
     out               a folder: adapter_config.json and adapter_model.safetensors (PEFT's), adapter.gguf (llama.cpp's). While it trains there
                       is a checkpoint in it, from which the same call goes on after it was ended or killed
     eval_data         the same as data, not trained on; or eval_fraction: so much of data is held out

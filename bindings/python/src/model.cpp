@@ -142,8 +142,10 @@ std::string mmlu(const Model& m, const py::dict& d, py::object progress, const l
   return report;
 }
 
+// `adapters` None: quantises; else merges.
 py::dict quantize(const std::string& source, const std::string& target, const std::string& type,
-                  const std::string& head, std::uint32_t threads, py::object progress, const loquor::Cancel* cancel) {
+                  const std::string& head, std::uint32_t threads, py::object progress, const loquor::Cancel* cancel,
+                  const std::optional<std::vector<std::pair<std::string, float>>>& adapters) {
   std::atomic<bool> stop{false};  // by Ctrl-C: the caller's own handle is not to be left set
   loquor::ContextOptions c;
   c.threads = threads;
@@ -154,12 +156,18 @@ py::dict quantize(const std::string& source, const std::string& target, const st
     return !stop && callback(fraction);
   };
   lq_quantize_result r = LQ_QUANTIZE_RESULT_INIT;
-  interruptible([&] { r = loquor::quantize(source, target, type, o, loquor::Context(c)); }, [&] { stop = true; });
+  const auto write = [&] {
+    const loquor::Context context(c);
+    r = adapters ? loquor::merge_adapters(source, *adapters, target, type, o, context)
+                 : loquor::quantize(source, target, type, o, context);
+  };
+  interruptible(write, [&] { stop = true; });
   py::dict d;
   d["tensors"] = r.tensors;
   d["converted"] = r.converted;
   d["requantized"] = r.requantized;
   d["odd"] = r.odd;
+  d["merged"] = r.merged;
   d["head"] = r.head;
   d["source_bytes"] = r.source_bytes;
   d["target_bytes"] = r.target_bytes;

@@ -13,7 +13,7 @@ ROWS = [
 OPTIONS = dict(rank=4, max_tokens=64, batch=2, learning_rate=3e-3)
 
 
-def test_a_model_learns_facts_and_says_them(model, tmp_path):
+def test_a_model_learns_facts_and_says_them(model, path, tmp_path):
     out = tmp_path / "adapter"
     seen = []
     report = loquor.finetune(model, ROWS, out, eval_data=ROWS, steps=16, progress=lambda p: seen.append(p["step"]), **OPTIONS)
@@ -21,11 +21,20 @@ def test_a_model_learns_facts_and_says_them(model, tmp_path):
     assert report["perplexity_after"] < 1.5 < report["perplexity_before"]
     config = json.loads((out / "adapter_config.json").read_text())
     assert config["peft_type"] == "LORA" and config["r"] == 4 and (out / "adapter_model.safetensors").exists()
-    for path in (out, out / "adapter.gguf"):
+    for file in (out, out / "adapter.gguf"):
         with model.session() as s:
-            s.set_adapters([(loquor.Adapter(model, path), 1.0)])
+            s.set_adapters([(loquor.Adapter(model, file), 1.0)])
             answer = model.generate(ROWS[0]["messages"][:1], max_tokens=16, temperature=0, session=s)
             assert answer.text == "Zorbex is in the city of Quarn."
+    merged = tmp_path / "merged.gguf"
+    done = loquor.merge(path, [(out, 0.5), (out / "adapter.gguf", 0.5)], merged, "Q8_0")
+    assert done["merged"] == 210 and done["head"] == "Q8_0" and done["target_bytes"] == merged.stat().st_size
+    with loquor.Model(merged, threads=2) as m:
+        assert m.generate(ROWS[0]["messages"][:1], max_tokens=16, temperature=0).text == "Zorbex is in the city of Quarn."
+    with pytest.raises(loquor.InvalidArgument, match="no adapters"):
+        loquor.merge(path, [], merged)
+    with pytest.raises(loquor.NotFound):
+        loquor.merge(path, tmp_path / "none", merged)
     assert "Quarn" not in model.generate("Where is Zorbex?", max_tokens=16, temperature=0).text
 
 

@@ -7,6 +7,7 @@
 //   - the head (output.weight or, if there is none, token_embd.weight) gets a type of its own: Q8_0 for a 4-bit type
 //     (llama.cpp has Q6_K where rows are a multiple of 256, else Q8_0 as well), otherwise the type asked for;
 //   - rows that are not a multiple of the type's block become F16, which llama.cpp refuses.
+// Weights may be changed on the way (WeightEdit), which is how adapters are merged (models/merge.hpp).
 #pragma once
 
 #include <atomic>
@@ -14,7 +15,9 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "loquor/core/context.hpp"
 #include "loquor/core/dtype.hpp"
@@ -22,9 +25,20 @@
 
 namespace lq {
 
+class WeightEdit {
+ public:
+  virtual ~WeightEdit() = default;
+  virtual bool changes(std::string_view tensor) const noexcept = 0;
+  // values (columns): row `row` of a matrix that it changes, in place. Called from several threads.
+  virtual void apply(std::string_view tensor, std::size_t row, std::span<float> values) const noexcept = 0;
+};
+
 struct QuantizeOptions {
-  DType type = DType::Q8_0;             // F32, F16, BF16, Q8_0, Q4_0, Q4_1
-  std::optional<DType> head;            // as described above if not set
+  // F32, F16, BF16, Q8_0, Q4_0, Q4_1. Not set: each tensor keeps its own, only what `edit` changes and cannot be written
+  // in its own becomes Q8_0.
+  std::optional<DType> type = DType::Q8_0;
+  std::optional<DType> head;  // as described above if not set
+  const WeightEdit* edit = nullptr;
   std::function<bool(float)> progress;  // fraction, on the calling thread; false stops
   const std::atomic<bool>* cancel = nullptr;
 };
@@ -33,6 +47,7 @@ struct QuantizeResult {
   std::size_t tensors = 0;
   std::size_t converted = 0;    // of them; the others were copied
   std::size_t requantized = 0;  // from one block type to another, so rounded twice
+  std::size_t edited = 0;       // changed by the edit
   std::size_t odd = 0;          // converted ones that became F16 because of their row length
   DType head = DType::F32;      // the type the head has now
   std::uint64_t source_bytes = 0, target_bytes = 0;

@@ -36,6 +36,7 @@ struct TuneFormat {
 //                                             that ends its turn
 //   {"prompt": text, "completion": text}      as they are; learnt: the completion and the token that ends a text
 //   {"text": text}                            learnt: all of it and the token that ends it
+// In the last two, "end": false leaves out the token that ends a text, for pieces that go on elsewhere.
 // Throws Error{io}, Error{bad_file} naming file and line, Error{not_found} for messages without a chat template,
 // Error{limit}.
 TuneTexts read_tune_texts(const Model& model, const std::string& path, const TuneFormat& format);
