@@ -54,7 +54,10 @@ class Asker {
       answer_.abstained = true;
       return std::move(answer_);
     }
-    if (o_.guards) guard();
+    if (o_.guards && !guard()) {
+      answer_.abstained = true;
+      return std::move(answer_);
+    }
     if (!write()) answer_.abstained = true;
     return std::move(answer_);
   }
@@ -63,7 +66,7 @@ class Asker {
   static void flag(Source& s, SourceFlag f) { s.flags |= static_cast<unsigned>(f); }
   static bool left_out(const Source& s) {
     return s.flags & (static_cast<unsigned>(SourceFlag::instructions) | static_cast<unsigned>(SourceFlag::disputed) |
-                      static_cast<unsigned>(SourceFlag::no_room));
+                      static_cast<unsigned>(SourceFlag::no_room) | static_cast<unsigned>(SourceFlag::beside));
   }
 
   void find() {
@@ -122,7 +125,8 @@ class Asker {
     return most - o_.max_tokens;
   }
 
-  void guard() {
+  // False if the question has a name that no source has.
+  bool guard() {
     double best = 0;
     for (Source& s : answer_.sources) {
       if (gives_orders(s.hit.text))
@@ -132,7 +136,9 @@ class Asker {
     }
     for (Source& s : answer_.sources)
       if (s.hit.trust < best / 2) flag(s, SourceFlag::low_trust);
+    if (!keep_witnesses()) return false;
     vote();
+    return true;
   }
 
   // What a source says by itself: a run of its words.
@@ -146,19 +152,36 @@ class Asker {
     return said;
   }
 
-  // Sources that have about as many of the question's words as the best has are about the same thing; others may speak
-  // of something else, and are no witnesses.
-  std::vector<Source*> witnesses() {
+  static std::string all_of(const Source& s) { return s.hit.title + " " + s.hit.heading + " " + s.hit.text; }
+
+  // Only sources with all names of the question, and about as many of its words as the best of them, are about the
+  // same thing; others may speak of something else, and are no witnesses. False if no source has all the names.
+  bool keep_witnesses() {
     constexpr double kAsMuch = 0.8;
+    std::string names;
+    for (const std::string& n : names_in(question_)) names += n + " ";
     std::vector<double> shared;
     double most = 0;
     for (const Source& s : answer_.sources) {
-      shared.push_back(left_out(s) ? 0 : supported_by(question_, s.hit.title + " " + s.hit.heading + " " + s.hit.text));
+      const bool named = names.empty() || supported_by(names, all_of(s)) == 1;
+      shared.push_back(left_out(s) || !named ? -1 : supported_by(question_, all_of(s)));
       most = std::max(most, shared.back());
     }
-    std::vector<Source*> out;
-    for (std::size_t i = 0; i < shared.size(); ++i)
-      if (most > 0 && shared[i] >= kAsMuch * most) out.push_back(&answer_.sources[i]);
+    bool any = false;
+    for (std::size_t i = 0; i < shared.size(); ++i) {
+      const bool witness = shared[i] >= kAsMuch * most && shared[i] >= 0;
+      any |= witness;
+      if (!witness && !left_out(answer_.sources[i])) flag(answer_.sources[i], SourceFlag::beside);
+    }
+    return any;
+  }
+
+  // What an answer says beyond the question's own words; "" if nothing.
+  std::string told(const std::string& says) const {
+    const auto asked = all_words(question_);
+    std::string out;
+    for (const std::string& w : content_words(says))
+      if (std::find(asked.begin(), asked.end(), w) == asked.end()) out += (out.empty() ? "" : " ") + w;
     return out;
   }
 
@@ -170,11 +193,13 @@ class Asker {
       std::vector<Source*> of;
     };
     std::map<std::string, Group> groups;
-    const std::vector<Source*> asked = witnesses();
+    std::vector<Source*> asked;
+    for (Source& s : answer_.sources)
+      if (!left_out(s)) asked.push_back(&s);
     if (asked.size() < 2) return;
     for (Source* s : asked) {
       s->says = alone(*s);
-      const std::string said = normalized(s->says);
+      const std::string said = told(s->says);
       if (said.empty()) continue;
       // "50" and "50 metres" are one answer.
       auto at = std::find_if(groups.begin(), groups.end(), [&](const auto& g) {

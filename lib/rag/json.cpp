@@ -23,7 +23,8 @@ Json flags_json(unsigned flags) {
   const std::pair<SourceFlag, const char*> names[] = {{SourceFlag::instructions, "instructions"},
                                                       {SourceFlag::disputed, "disputed"},
                                                       {SourceFlag::low_trust, "low_trust"},
-                                                      {SourceFlag::no_room, "no_room"}};
+                                                      {SourceFlag::no_room, "no_room"},
+                                                      {SourceFlag::beside, "beside"}};
   for (const auto& [flag, name] : names)
     if (flags & static_cast<unsigned>(flag)) out.push_back(name);
   return out;

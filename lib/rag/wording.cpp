@@ -52,7 +52,24 @@ std::vector<std::string> content_words(std::string_view text) {
   return out;
 }
 
-std::string normalized(std::string_view text) { return joined(content_words(text)); }
+std::vector<std::string> names_in(std::string_view question) {
+  std::vector<std::string> out;
+  bool begins = true;
+  for (std::size_t i = 0; i < question.size();) {
+    if (!of_word(question[i])) {
+      if (question[i] == '.' || question[i] == '?' || question[i] == '!' || question[i] == ':') begins = true;
+      ++i;
+      continue;
+    }
+    std::size_t end = i;
+    while (end < question.size() && of_word(question[end])) ++end;
+    const std::string_view word = question.substr(i, end - i);
+    if (!begins && word.size() > 1 && word[0] >= 'A' && word[0] <= 'Z') out.push_back(all_words(word)[0]);
+    begins = false;
+    i = end;
+  }
+  return out;
+}
 
 double supported_by(std::string_view answer, std::string_view text) {
   const auto said = content_words(answer), there = all_words(text);

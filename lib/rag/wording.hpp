@@ -12,8 +12,8 @@ namespace lq {
 std::vector<std::string> all_words(std::string_view text);
 // Without articles, auxiliary verbs, question words and the like.
 std::vector<std::string> content_words(std::string_view text);
-// "Paris, in FRANCE." -> "paris france".
-std::string normalized(std::string_view text);
+// Names in a question: words with a capital that do not begin a sentence, in lower case.
+std::vector<std::string> names_in(std::string_view question);
 // The fraction of the answer's content words that the text has; 0 for an answer without any.
 double supported_by(std::string_view answer, std::string_view text);
 // Whether the text says that there is no answer, as models are told to.
