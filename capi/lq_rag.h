@@ -127,8 +127,9 @@ LQ_API lq_status lq_store_search(lq_report** out, lq_store* store, const char* q
 /* Answers a question from the store by the session's model, greedily; the session's contents are replaced. The report:
  * {"text", "abstained": nothing relevant was found, or no answer in it, "conflict": sources disagree, "citations":
  * [{"number", "begin", "end": bytes of the text}], "sources": [as lq_store_search, and "number": as cited, 0 if not
- * shown, "flags": of "instructions", "disputed", "low_trust", "no_room", "beside", "says": its own answer], "prompt_tokens",
- * "answer_tokens"}. Errors: as lq_store_search and lq_session_generate. Threads: one, for the store and the session. */
+ * shown, "flags": of "instructions", "disputed", "low_trust", "no_room", "beside", "says": its own answer],
+ * "prompt_tokens", "answer_tokens"}. Errors: as lq_store_search and lq_session_generate. Threads: one, for the store
+ * and the session. */
 LQ_API lq_status lq_store_ask(lq_report** out, lq_store* store, lq_session* session, const char* question,
                               size_t length, const lq_ask_options* options) LQ_NOEXCEPT;
 

@@ -25,14 +25,17 @@ from .errors import (
     TemplateError,
     Unsupported,
 )
-from .evaluation import gsm8k, mmlu, mmlu_subjects, multiple_choice
 from .grammar import Grammar, tool_calls
 from .model import Chat, Model
-from .prompt import Prompt
 from .sampling import Sampler
 from .session import Adapter, Event, PrefixCache, Result, Session
-from .store import Store, read_document
-from .tuning import finetune
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .evaluation import gsm8k, mmlu, mmlu_subjects, multiple_choice
+    from .prompt import Prompt
+    from .store import Store, read_document
+    from .tuning import finetune
 
 Cancel = _native.Cancel
 __version__: str = _native.version
@@ -89,6 +92,23 @@ def merge(source, adapters, target, type="", *, head="", threads=0, progress=Non
         adapters = [adapters]
     pairs = [(os.fspath(a[0]), float(a[1])) if isinstance(a, (tuple, list)) else (os.fspath(a), 1.0) for a in adapters]
     return _native.quantize(os.fspath(source), os.fspath(target), type, head, threads, progress, cancel, pairs)
+
+
+# Imported when they are first asked for: they need json, csv or NumPy, which a program that only generates does not.
+_LATER = {
+    "Prompt": "prompt", "Store": "store", "finetune": "tuning", "gsm8k": "evaluation", "mmlu": "evaluation", "mmlu_subjects": "evaluation", "multiple_choice": "evaluation",
+    "read_document": "store",
+}
+
+
+def __getattr__(name: str):
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = globals()[name] = getattr(importlib.import_module("." + module, __name__), name)
+    return value
 
 
 __all__ = [

@@ -35,7 +35,8 @@ enum class SourceFlag : unsigned {
   disputed = 2,      // says something else than the sources that are believed: left out
   low_trust = 4,     // of a document with less than half of the best source's trust
   no_room = 8,       // did not fit into the budget
-  beside = 16,       // speaks of something else: lacks names of the question, or most of the words that others share: left out
+  beside =
+      16,  // speaks of something else: lacks names of the question, or most of the words that others share: left out
 };
 
 struct Source {
