@@ -18,7 +18,7 @@ import time
 
 import loquor
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "finetuning"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import company  # noqa: E402
 
 WRAPPED = ["{s}", "From the company's handbook: {s}", "A visitor reports: {s}"]
