@@ -60,7 +60,9 @@ typedef struct lq_search_options {
   int32_t mode;          /* an lq_search_mode */
   uint32_t k;            /* most chunks found; 0 = 5 */
   uint32_t per_document; /* most chunks of one document; 0 = any number */
-  const char* filter;    /* NULL, or a JSON object: members that the metadata must have, with these values */
+  const char* filter;    /* NULL, or a JSON object whose members must all hold of the metadata: {"lang": "en", "year": {"$gte":
+                            2020, "$lt": 2024}, "tags": {"$contains": "x"}, "$or": [{...}, {...}]}; also $eq $ne $gt $lte
+                            $in $exists $and $not; "a.b" is b in the object a */
   double min_trust;      /* of documents */
   double mmr; /* 1: by score alone; less: each next chunk also for being unlike those before (Carbonell & Goldstein
                  1998) */

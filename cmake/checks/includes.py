@@ -21,7 +21,7 @@ ALLOWED = {
     "models": {"core", "quant", "kernels", "nn", "formats", "text"},
     "train": {"core", "kernels", "nn", "formats"},
     "tune": {"core", "nn", "formats", "text", "models", "train", "generate"},
-    "rag": {"core", "text", "models", "generate", "grammar"},
+    "rag": {"core", "kernels", "text", "models", "generate", "grammar"},
     "prompt": {"core", "text", "models", "generate", "grammar"},
     "eval": {"core", "text", "models", "generate"},
     "generate": {"core", "kernels", "nn", "formats", "text", "grammar", "models"},

@@ -221,7 +221,7 @@ void add_search(CLI::App& sub, Options& o) {
   sub.add_option("--mode", o.mode, "hybrid, dense (vectors) or words (BM25)")
       ->check(CLI::IsMember({"hybrid", "dense", "words"}))
       ->capture_default_str();
-  sub.add_option("--filter", o.filter, R"(Only documents whose metadata have this: '{"lang": "en"}')");
+  sub.add_option("--filter", o.filter, R"(Only documents whose metadata have this: '{"lang": "en", "year": {"$gte": 2020}}')");
   sub.add_option("--min-trust", o.min_trust, "Only documents of this trust")->check(CLI::Range(0.0, 1.0));
   sub.add_option("--mmr", o.mmr, "Below 1: chunks that are unlike one another")
       ->check(CLI::Range(0.0, 1.0))

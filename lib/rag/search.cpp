@@ -1,16 +1,15 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <nlohmann/json.hpp>
+#include <set>
 
+#include "filter.hpp"
 #include "loquor/core/status.hpp"
 #include "store_impl.hpp"
 #include "wording.hpp"
 
 namespace lq {
 namespace {
-
-using Json = nlohmann::json;
 
 // The words of a question as FTS5 is asked for any of them: quoted, so that nothing in them is syntax. Function words
 // count only if there are no others.
@@ -25,35 +24,17 @@ std::string any_of_words(const std::string& query) {
   return out;
 }
 
-// Members of the metadata compared one by one, names and values bound.
-struct Condition {
-  std::string path;  // $."name"
-  Json value;
-};
-
-std::vector<Condition> conditions(const std::string& filter) {
-  std::vector<Condition> out;
-  if (filter.empty()) return out;
-  const Json j = Json::parse(filter, nullptr, false);
-  LQ_CHECK(j.is_object(), Code::invalid_argument, "search: the filter is no JSON object");
-  for (const auto& [name, value] : j.items()) {
-    LQ_CHECK(name.find('"') == std::string::npos && !value.is_structured(), Code::invalid_argument,
-             "search: the filter's member '", name, "' is not a plain value");
-    out.push_back({"$.\"" + name + "\"", value});
-  }
-  return out;
-}
-
 }  // namespace
 
-// What changed since the last look: chunks after the last known one are added; if any were removed all is read anew.
+// What changed since the last look: chunks that are gone are forgotten, those after the last known one are added. Numbers
+// of chunks are never used again.
 void DocumentStoreImpl::refresh() {
   if (!vectors_) return;
   const std::int64_t version = db_.number("PRAGMA data_version");
   const std::int64_t removals = db_.number("SELECT value FROM settings WHERE name = 'removals'");
   const std::int64_t last = db_.number("SELECT max(id) FROM chunks");
   if (version == seen_version_ && removals == removals_ && last == vectors_->last()) return;
-  if (removals != removals_) vectors_->clear();
+  if (removals != removals_) forget_removed();
   sqlite::Statement s(db_,
                       "SELECT id, document, scale, vector FROM chunks WHERE id > ? AND vector IS NOT NULL ORDER BY id");
   s.bind(1, vectors_->last());
@@ -68,6 +49,19 @@ void DocumentStoreImpl::refresh() {
   removals_ = removals;
 }
 
+void DocumentStoreImpl::forget_removed() {
+  if (vectors_->size() == 0) return;
+  std::vector<std::int64_t> there;
+  there.reserve(vectors_->size());
+  // The index is small, the table holds the vectors.
+  sqlite::Statement s(db_, "SELECT id FROM chunks INDEXED BY chunks_document");
+  while (s.step()) there.push_back(s.integer(0));
+  std::sort(there.begin(), there.end());
+  vectors_->keep_only(there);
+  constexpr std::size_t kFewDead = 4096;
+  if (vectors_->dead() > kFewDead + vectors_->size() / 4) vectors_->clear();
+}
+
 std::vector<float> DocumentStoreImpl::vector_of(const std::string& text) {
   std::vector<float> v(embedder_->dimension());
   const std::string_view view = text;
@@ -75,34 +69,21 @@ std::vector<float> DocumentStoreImpl::vector_of(const std::string& text) {
   return v;
 }
 
-std::optional<std::set<std::int64_t>> DocumentStoreImpl::allowed(const SearchOptions& o) {
-  const std::vector<Condition> wanted = conditions(o.filter);
-  if (wanted.empty() && o.min_trust <= 0) return std::nullopt;
+std::optional<DocumentStoreImpl::Allowed> DocumentStoreImpl::allowed(const SearchOptions& o) {
+  const FilterSql filter = parse_filter(o.filter);
+  if (filter.sql.empty() && o.min_trust <= 0) return std::nullopt;
   std::string sql = "SELECT id FROM documents WHERE trust >= ?";
-  for (const Condition& c : wanted)
-    sql += c.value.is_null() ? " AND (metadata = '' OR json_extract(metadata, ?) IS NULL)"
-                             : " AND metadata != '' AND json_extract(metadata, ?) = ?";
-  sqlite::Statement s(db_, sql.c_str());
-  int at = 1;
-  s.bind(at++, o.min_trust);
-  for (const Condition& c : wanted) {
-    s.bind(at++, std::string_view(c.path));
-    if (c.value.is_string())
-      s.bind(at++, std::string_view(c.value.get_ref<const std::string&>()));
-    else if (c.value.is_number_float())
-      s.bind(at++, c.value.get<double>());
-    else if (c.value.is_number())
-      s.bind(at++, c.value.get<std::int64_t>());
-    else if (c.value.is_boolean())
-      s.bind(at++, static_cast<std::int64_t>(c.value.get<bool>()));
-  }
-  std::set<std::int64_t> out;
-  while (s.step()) out.insert(s.integer(0));
+  if (!filter.sql.empty()) sql += " AND " + filter.sql;
+  sqlite::Statement s(db_, (sql + " ORDER BY id").c_str());
+  s.bind(1, o.min_trust);
+  filter.bind(s, 2);
+  Allowed out;
+  while (s.step()) out.ids.push_back(s.integer(0));
   return out;
 }
 
 std::vector<DocumentStoreImpl::Candidate> DocumentStoreImpl::by_words(
-    const std::string& query, std::size_t n, const std::optional<std::set<std::int64_t>>& only) {
+    const std::string& query, std::size_t n, const std::optional<Allowed>& only) {
   const std::string match = any_of_words(query);
   if (match.empty()) return {};
   sqlite::Statement s(db_, only ? "SELECT w.rowid, bm25(words), c.document FROM words w JOIN chunks c ON c.id = "
@@ -112,7 +93,7 @@ std::vector<DocumentStoreImpl::Candidate> DocumentStoreImpl::by_words(
   if (!only) s.bind(2, static_cast<std::int64_t>(n));
   std::vector<Candidate> out;
   while (out.size() < n && s.step()) {
-    if (only && !only->count(s.integer(2))) continue;
+    if (only && !only->has(s.integer(2))) continue;
     Candidate c{s.integer(0)};
     c.bm25 = c.score = -s.real(1);
     out.push_back(c);
@@ -139,8 +120,8 @@ std::vector<DocumentStoreImpl::Candidate> DocumentStoreImpl::candidates(const st
   if (vectors_ && o.mode != SearchMode::words) {
     v = vector_of(query);
     std::function<bool(std::int64_t)> wanted;
-    if (only) wanted = [&](std::int64_t document) { return only->count(document) > 0; };
-    const auto found = vectors_->nearest(*encoder_->context(), v, n, wanted);
+    if (only) wanted = [&](std::int64_t document) { return only->has(document); };
+    const auto found = vectors_->nearest(v, n, wanted);
     for (std::size_t i = 0; i < found.size(); ++i) {
       Candidate& c = all.try_emplace(found[i].chunk, Candidate{found[i].chunk}).first->second;
       c.score += fuse ? 1 / (kRank + static_cast<double>(i + 1)) : static_cast<double>(found[i].cosine);

@@ -1,5 +1,10 @@
 #include "sqlite.hpp"
 
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
 #include "loquor/core/status.hpp"
 
 namespace lq::sqlite {
@@ -34,21 +39,63 @@ Code code_of(int code) {
 
 }  // namespace
 
-Database::Database(const std::string& path, bool read_only) : path_(path) {
+namespace {
+
+// '?', '#' and '%' mean something in an address.
+std::string address(const std::string& path, const char* query) {
+  std::string out = "file:";
+  for (const char c : path) {
+    if (c == '?' || c == '#' || c == '%') {
+      out += '%';
+      out += "0123456789ABCDEF"[static_cast<unsigned char>(c) >> 4];
+      out += "0123456789ABCDEF"[static_cast<unsigned char>(c) & 15];
+    } else {
+      out += c;
+    }
+  }
+  return out + query;
+}
+
+}  // namespace
+
+int Database::open(int flags, const char* query) {
+  db_.reset();
   sqlite3* raw = nullptr;
-  const int flags = read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
-  const int code = sqlite3_open_v2(path.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, nullptr);
+  const int code = sqlite3_open_v2(address(path_, query).c_str(), &raw,
+                                   flags | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, nullptr);
   db_.reset(raw);
-  if (code != SQLITE_OK) fail(code);
+  if (code != SQLITE_OK) return code;
   sqlite3_extended_result_codes(raw, 1);
   constexpr int kPatience = 5000;  // milliseconds for another writer to finish
   sqlite3_busy_timeout(raw, kPatience);
+  return sqlite3_exec(raw, "SELECT 1 FROM sqlite_master", nullptr, nullptr, nullptr);
+}
+
+Database::Database(const std::string& path, bool read_only) : path_(path) {
+  LQ_CHECK(!path.empty() && path.find('\0') == std::string::npos, Code::invalid_argument,
+           "store: the path is empty or holds NUL");
+  int code = open(read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "");
+  // A log cannot be shared in a folder that cannot be written; if there is none, nobody writes, and none is needed.
+  struct stat info;
+  const bool log = ::stat((path + "-wal").c_str(), &info) == 0 && info.st_size > 0;
+  if (read_only && !log && ((code & 0xFF) == SQLITE_CANTOPEN || (code & 0xFF) == SQLITE_READONLY))
+    code = open(SQLITE_OPEN_READONLY, "?immutable=1");
+  if (code != SQLITE_OK) fail(code);
+  // What a file from elsewhere defines (triggers, views) must not be able to do anything.
+  sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
 }
 
 void Database::fail(int code) const {
-  const bool busy = (code & 0xFF) == SQLITE_BUSY || (code & 0xFF) == SQLITE_LOCKED;
-  lq::fail(code_of(code), "store '", path_, "': ", busy ? "another process is writing it: " : "",
-           db_ ? sqlite3_errmsg(db_.get()) : sqlite3_errstr(code));
+  const int os = db_ ? sqlite3_system_errno(db_.get()) : 0;
+  const int kind = code & 0xFF;
+  const bool full = kind == SQLITE_FULL || (kind == SQLITE_IOERR && (os == ENOSPC || os == EDQUOT || os == EFBIG));
+  const char* why = kind == SQLITE_BUSY || kind == SQLITE_LOCKED ? "another process is writing it: "
+                    : full                                       ? "the disk is full, or files may be no larger: "
+                                                                 : "";
+  const bool tell = os && (kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN);
+  lq::fail(code_of(code), "store '", path_, "': ", why, db_ ? sqlite3_errmsg(db_.get()) : sqlite3_errstr(code),
+           tell ? str(": ", std::strerror(os)) : std::string());
 }
 
 void Database::run(const char* sql) {

@@ -29,6 +29,7 @@ class Database {
   struct Close {
     void operator()(sqlite3* db) const noexcept { sqlite3_close_v2(db); }
   };
+  int open(int flags, const char* query);
   std::string path_;
   std::unique_ptr<sqlite3, Close> db_;
 };

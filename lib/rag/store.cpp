@@ -30,6 +30,19 @@ CREATE VIRTUAL TABLE words USING fts5(text, content='', tokenize='porter unicode
 
 std::string hash_of(const Document& d) { return str(checksum(d.text.data(), d.text.size()), "-", d.text.size()); }
 
+// Nesting is bounded: what reads the metadata again may call itself for each level.
+std::string metadata_fault(const std::string& metadata) {
+  constexpr int kDeepest = 100;
+  constexpr std::size_t kMost = std::size_t{1} << 20;
+  if (metadata.size() > kMost) return str("metadata of ", metadata.size(), " bytes, at most ", kMost);
+  using Json = nlohmann::json;
+  bool deep = false;
+  const Json j = Json::parse(
+      metadata, [&](int depth, Json::parse_event_t, Json&) { return !(deep = deep || depth > kDeepest); }, false);
+  if (deep) return str("the metadata are nested over ", kDeepest, " deep");
+  return j.is_object() ? "" : "the metadata are no JSON object";
+}
+
 // What is wrong with a document; "" if nothing is.
 std::string fault(const Document& d) {
   if (d.key.empty()) return "no key";
@@ -39,8 +52,7 @@ std::string fault(const Document& d) {
   if (!(d.trust >= 0 && d.trust <= 1)) return "trust is not from 0 to 1";
   if (first_not_utf8(d.title) != d.title.size() || first_not_utf8(d.source) != d.source.size())
     return "title or source is not UTF-8";
-  if (!d.metadata.empty() && !nlohmann::json::parse(d.metadata, nullptr, false).is_object())
-    return "the metadata are no JSON object";
+  if (!d.metadata.empty()) return metadata_fault(d.metadata);
   return "";
 }
 
@@ -56,7 +68,7 @@ DocumentStoreImpl::DocumentStoreImpl(const std::string& path, std::shared_ptr<co
     : db_(path, options.read_only), encoder_(std::move(encoder)) {
   if (encoder_) embedder_.emplace(encoder_);
   open_or_make(options);
-  if (embedder_) vectors_.emplace(embedder_->dimension());
+  if (embedder_) vectors_.emplace(encoder_->context(), embedder_->dimension());
 }
 
 std::string DocumentStoreImpl::encoder_name() const {
@@ -111,20 +123,27 @@ std::optional<DocumentStoreImpl::Ready> DocumentStoreImpl::prepare(const Documen
     report.failed.push_back({d.key, std::move(why)});
     return std::nullopt;
   }
-  Ready r{&d, hash_of(d), {}};
-  sqlite::Statement same(db_, "SELECT key, title, source, metadata, trust, kind FROM documents WHERE hash = ?");
-  same.bind(1, std::string_view(r.hash));
+  Ready r{&d, hash_of(d), false, {}};
+  // The text itself is compared: a checksum can be hit on purpose, to keep another document out.
+  sqlite::Statement same(
+      db_, "SELECT key, title, source, metadata, trust, kind FROM documents WHERE hash = ? AND text = ?");
+  same.bind(1, std::string_view(r.hash)).bind(2, std::string_view(d.text));
+  bool twin = false;
   while (same.step()) {
-    const bool own = same.text(0) == d.key;
-    if (own && same.text(1) == d.title && same.text(2) == d.source && same.text(3) == d.metadata &&
-        same.real(4) == d.trust && same.integer(5) == static_cast<std::int64_t>(d.kind)) {
+    if (same.text(0) != d.key) {
+      twin = true;
+    } else if (same.text(1) == d.title && same.text(2) == d.source && same.text(3) == d.metadata &&
+               same.real(4) == d.trust && same.integer(5) == static_cast<std::int64_t>(d.kind)) {
       ++report.unchanged;
       return std::nullopt;
     }
-    if (!own) {
-      ++report.duplicates;
-      return std::nullopt;
-    }
+  }
+  // What is there under this key is replaced also by a text that another document has: the old text must not stay.
+  sqlite::Statement known(db_, "SELECT 1 FROM documents WHERE key = ?");
+  r.known = known.bind(1, std::string_view(d.key)).step();
+  if (twin && !r.known) {
+    ++report.duplicates;
+    return std::nullopt;
   }
   const auto count = [this](std::string_view text) {
     if (encoder_) return encoder_->tokenizer()->encode(text).size();
@@ -193,13 +212,13 @@ AddReport DocumentStoreImpl::add(const std::vector<Document>& documents,
                                  const std::atomic<bool>* cancel) {
   AddReport report;
   std::vector<Ready> group;
-  std::set<std::string> hashes, keys;  // of the group: what is not in the file yet
+  std::set<std::string_view> texts, keys;  // of the group: what is not in the file yet
   std::size_t chunks = 0;
   const auto flush = [&](std::size_t done) {
     embed(group, cancel);
     if (!group.empty()) write(group, report);
     group.clear();
-    hashes.clear();
+    texts.clear();
     keys.clear();
     chunks = 0;
     LQ_CHECK(!progress || progress(done, documents.size()), Code::cancelled, "store: stopped by the progress callback");
@@ -209,7 +228,7 @@ AddReport DocumentStoreImpl::add(const std::vector<Document>& documents,
              " documents");
     if (keys.count(documents[i].key)) flush(i);
     if (std::optional<Ready> r = prepare(documents[i], report)) {
-      if (!hashes.insert(r->hash).second) {
+      if (!texts.insert(r->document->text).second && !r->known) {
         ++report.duplicates;
       } else {
         keys.insert(documents[i].key);

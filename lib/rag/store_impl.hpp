@@ -1,6 +1,7 @@
 // A store as its parts share it.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <set>
 
@@ -32,6 +33,7 @@ class DocumentStoreImpl final : public DocumentStore {
   struct Ready {
     const Document* document;
     std::string hash;
+    bool known;  // there is one of its key
     std::vector<Piece> pieces;
   };
   struct Candidate {
@@ -48,11 +50,16 @@ class DocumentStoreImpl final : public DocumentStore {
   void insert(const Ready& r, AddReport& report);
   bool erase(const std::string& key);
   void refresh();  // takes over what other connections wrote
+  void forget_removed();
   std::vector<float> vector_of(const std::string& text);
   // Documents that a search may find; nothing: all.
-  std::optional<std::set<std::int64_t>> allowed(const SearchOptions& options);
+  struct Allowed {
+    std::vector<std::int64_t> ids;  // ascending
+    bool has(std::int64_t id) const { return std::binary_search(ids.begin(), ids.end(), id); }
+  };
+  std::optional<Allowed> allowed(const SearchOptions& options);
   std::vector<Candidate> by_words(const std::string& query, std::size_t n,
-                                  const std::optional<std::set<std::int64_t>>& only);
+                                  const std::optional<Allowed>& only);
   std::vector<Candidate> candidates(const std::string& query, const SearchOptions& options);
   std::vector<Candidate> chosen(std::vector<Candidate> from, const SearchOptions& options);
   Hit hit(const Candidate& c);

@@ -2,38 +2,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
-#include "loquor/core/threads.hpp"
+#include "loquor/core/status.hpp"
+#include "loquor/kernels/table.hpp"
 
 namespace lq {
 namespace {
 
-// 14 bits: sums of products with bytes stay within 32 bits for vectors of length 1 up to 4,096 numbers.
-struct Query {
-  std::vector<std::int16_t> values;
-  float scale = 0;
-};
+constexpr std::size_t kBlockRows = 2048;
 
 float largest(std::span<const float> v) {
   float most = 0;
   for (const float x : v) most = std::max(most, std::abs(x));
   return most;
-}
-
-Query to_words(std::span<const float> v) {
-  constexpr float kMost = 8191;
-  const float most = largest(v);
-  Query q{std::vector<std::int16_t>(v.size()), most / kMost};
-  if (most > 0)
-    for (std::size_t i = 0; i < v.size(); ++i) q.values[i] = static_cast<std::int16_t>(std::lrint(v[i] / q.scale));
-  return q;
-}
-
-std::int32_t dot(const std::int16_t* a, const std::int8_t* b, std::size_t n) {
-  std::int32_t sum = 0;
-  for (std::size_t i = 0; i < n; ++i) sum += static_cast<std::int32_t>(a[i]) * b[i];
-  return sum;
 }
 
 bool nearer(const Vectors::Found& a, const Vectors::Found& b) {
@@ -63,59 +46,119 @@ ByteVector to_bytes(std::span<const float> v) {
   return out;
 }
 
+// A query as it is, and rounded; both filled up with zeros.
+struct Vectors::Query {
+  std::vector<float> whole;
+  ByteVector rounded;
+};
+
+Vectors::Vectors(std::shared_ptr<const Context> ctx, std::size_t dimension)
+    : ctx_(std::move(ctx)),
+      dimension_(dimension),
+      stride_((dimension + kernels::kScanStride - 1) / kernels::kScanStride * kernels::kScanStride) {
+  LQ_CHECK(dimension_ && stride_ <= kernels::kScanMost, Code::unsupported, "store: vectors of ", dimension_,
+           " numbers, at most ", kernels::kScanMost, " are supported");
+}
+
 void Vectors::add(std::int64_t chunk, std::int64_t document, std::span<const std::int8_t> values, float scale) {
-  at_[chunk] = chunks_.size();
-  chunks_.push_back(chunk);
-  documents_.push_back(document);
+  LQ_CHECK(chunk > last() && document >= 0, Code::bad_file, "store: chunk ", chunk, " of document ", document,
+           " after chunk ", last());
+  const std::size_t at = chunks_.size();
+  if (at / kBlockRows == blocks_.size()) {
+    Storage block = ctx_->allocate(kBlockRows * stride_);
+    std::memset(block.data(), 0, block.size());
+    blocks_.push_back(std::move(block));
+  }
+  auto* to = reinterpret_cast<std::int8_t*>(blocks_[at / kBlockRows].data()) + at % kBlockRows * stride_;
+  // -128, of which the kernels promise nothing, is never written; but a damaged file may hold it.
+  for (std::size_t i = 0; i < dimension_; ++i) to[i] = std::max<std::int8_t>(values[i], -127);
+  scales_.resize(at);  // what an earlier call left when memory ran out
+  documents_.resize(at);
   scales_.push_back(scale);
-  data_.insert(data_.end(), values.begin(), values.end());
+  documents_.push_back(document);
+  chunks_.push_back(chunk);
+}
+
+void Vectors::keep_only(std::span<const std::int64_t> chunks) noexcept {
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < chunks_.size(); ++i) {
+    while (next < chunks.size() && chunks[next] < chunks_[i]) ++next;
+    const bool there = next < chunks.size() && chunks[next] == chunks_[i];
+    if (there || documents_[i] < 0) continue;
+    documents_[i] = -1;
+    ++dead_;
+  }
 }
 
 void Vectors::clear() {
+  blocks_.clear();
   chunks_.clear();
   documents_.clear();
   scales_.clear();
-  data_.clear();
-  at_.clear();
+  dead_ = 0;
 }
 
-std::vector<Vectors::Found> Vectors::nearest(const Context& ctx, std::span<const float> query, std::size_t k,
+std::size_t Vectors::find(std::int64_t chunk) const noexcept {
+  const auto i = std::lower_bound(chunks_.begin(), chunks_.end(), chunk);
+  const auto at = static_cast<std::size_t>(i - chunks_.begin());
+  return i != chunks_.end() && *i == chunk && documents_[at] >= 0 ? at : chunks_.size();
+}
+
+const std::int8_t* Vectors::row(std::size_t i) const noexcept {
+  return reinterpret_cast<const std::int8_t*>(blocks_[i / kBlockRows].data()) + i % kBlockRows * stride_;
+}
+
+float Vectors::exact(const Query& q, std::size_t i) const noexcept {
+  return ctx_->kernels().dot_row_mixed(q.whole.data(), row(i), stride_) * scales_[i];
+}
+
+std::vector<Vectors::Found> Vectors::nearest(std::span<const float> query, std::size_t k,
                                              const std::function<bool(std::int64_t)>& wanted) const {
-  const Query q = to_words(query);
-  constexpr std::size_t kPiece = 8192;
-  const std::size_t pieces = (size() + kPiece - 1) / kPiece;
-  std::vector<std::vector<Found>> best(pieces);
-  for (auto& b : best) b.reserve(std::min(k, kPiece));  // nothing is allocated on the pool's threads
-  ctx.pool().parallel_for(pieces, [&](std::size_t first, std::size_t end, unsigned) {
-    for (std::size_t p = first; p < end; ++p)
-      for (std::size_t i = p * kPiece; i < std::min(size(), (p + 1) * kPiece); ++i) {
-        if (wanted && !wanted(documents_[i])) continue;
-        const float c = static_cast<float>(dot(q.values.data(), row(i), dimension_)) * q.scale * scales_[i];
-        keep(best[p], k, {chunks_[i], c});
+  Query q{std::vector<float>(stride_), {}};
+  std::copy(query.begin(), query.end(), q.whole.begin());
+  q.rounded = to_bytes(q.whole);
+  // By the rounded query more than k are found, and put in order by the query as it is.
+  const std::size_t more = std::max(2 * k, k + 64);
+  ThreadPool& pool = ctx_->pool();
+  std::vector<std::vector<Found>> best(pool.size());
+  for (auto& b : best) b.reserve(std::min(more, chunks_.size()));  // nothing is allocated on the pool's threads
+  pool.parallel_for(blocks_.size(), 4, [&](std::size_t first, std::size_t end, unsigned thread) {
+    std::vector<Found>& mine = best[thread];
+    std::int32_t dots[kBlockRows];
+    for (std::size_t block = first; block < end; ++block) {
+      const std::size_t from = block * kBlockRows, n = std::min(kBlockRows, chunks_.size() - from);
+      ctx_->kernels().dot_rows_i8(q.rounded.values.data(), row(from), n, stride_, dots);
+      for (std::size_t i = from; i < from + n; ++i) {
+        const float c = static_cast<float>(dots[i - from]) * (q.rounded.scale * scales_[i]);
+        if (mine.size() == more && c < mine.front().cosine) continue;  // nearly all, once there are some
+        if (documents_[i] >= 0 && (!wanted || wanted(documents_[i]))) keep(mine, more, {chunks_[i], c});
       }
+    }
   });
   std::vector<Found> all;
   for (const auto& b : best) all.insert(all.end(), b.begin(), b.end());
   std::sort(all.begin(), all.end(), nearer);
-  if (all.size() > k) all.resize(k);
+  all.resize(std::min(all.size(), more));
+  for (Found& f : all) f.cosine = exact(q, find(f.chunk));
+  std::sort(all.begin(), all.end(), nearer);
+  all.resize(std::min(all.size(), k));
   return all;
 }
 
 float Vectors::cosine(std::span<const float> query, std::int64_t chunk) const {
-  const auto found = at_.find(chunk);
-  if (found == at_.end()) return std::numeric_limits<float>::quiet_NaN();
-  float sum = 0;
-  const std::int8_t* v = row(found->second);
-  for (std::size_t i = 0; i < dimension_; ++i) sum += query[i] * static_cast<float>(v[i]);
-  return sum * scales_[found->second];
+  const std::size_t at = find(chunk);
+  if (at == chunks_.size()) return std::numeric_limits<float>::quiet_NaN();
+  Query q{std::vector<float>(stride_), {}};
+  std::copy(query.begin(), query.end(), q.whole.begin());
+  return exact(q, at);
 }
 
 float Vectors::cosine(std::int64_t a, std::int64_t b) const {
-  const auto x = at_.find(a), y = at_.find(b);
-  if (x == at_.end() || y == at_.end()) return 0;
+  const std::size_t x = find(a), y = find(b);
+  if (x == chunks_.size() || y == chunks_.size()) return 0;
   std::int32_t sum = 0;
-  for (std::size_t i = 0; i < dimension_; ++i) sum += static_cast<std::int32_t>(row(x->second)[i]) * row(y->second)[i];
-  return static_cast<float>(sum) * scales_[x->second] * scales_[y->second];
+  ctx_->kernels().dot_rows_i8(row(x), row(y), 1, stride_, &sum);
+  return static_cast<float>(sum) * scales_[x] * scales_[y];
 }
 
 }  // namespace lq

@@ -1,4 +1,3 @@
-#include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,73 +7,12 @@
 #include <fstream>
 
 #include "generate/tiny_session.hpp"
-#include "hf_checkpoint.hpp"
-#include "loquor/core/status.hpp"
 #include "loquor/generate/embedder.hpp"
 #include "loquor/rag/answer.hpp"
-#include "temp_folder.hpp"
+#include "stores.hpp"
 
 using namespace lq;
 using namespace lq_test;
-
-namespace {
-
-std::shared_ptr<const Model> tiny_encoder() {
-  const TempFolder folder;
-  write_hf_checkpoint(folder / ".", hf_goldens().at("encoders").at("bert"), true);
-  return Model::load(std::make_shared<Context>(ContextOptions{}), folder / ".");
-}
-
-Document doc(const std::string& key, const std::string& text) {
-  Document d;
-  d.key = key;
-  d.text = text;
-  return d;
-}
-
-std::vector<Document> animals() {
-  return {doc("cat", "The cat sleeps on the mat."), doc("dog", "A dog runs in the garden."),
-          doc("fish", "Fish swim in cold water."), doc("bird", "Birds fly over the water and the garden.")};
-}
-
-std::vector<std::string> found(DocumentStore& s, const std::string& query, SearchOptions o = {}) {
-  std::vector<std::string> out;
-  for (const Hit& h : s.search(query, o)) out.push_back(h.key);
-  return out;
-}
-
-std::string message_of(const std::function<void()>& fn) {
-  try {
-    fn();
-  } catch (const Error& e) {
-    return std::string(code_name(e.code())) + ": " + e.what();
-  }
-  return "";
-}
-
-void sql(const std::string& path, const char* statements) {
-  sqlite3* db = nullptr;
-  REQUIRE(sqlite3_open(path.c_str(), &db) == SQLITE_OK);
-  REQUIRE(sqlite3_exec(db, statements, nullptr, nullptr, nullptr) == SQLITE_OK);
-  sqlite3_close(db);
-}
-
-std::string integrity(const std::string& path) {
-  sqlite3* db = nullptr;
-  sqlite3_open(path.c_str(), &db);
-  std::string out;
-  sqlite3_exec(
-      db, "PRAGMA integrity_check; INSERT INTO words(words) VALUES('integrity-check');",
-      [](void* to, int, char** v, char**) {
-        *static_cast<std::string*>(to) += v[0];
-        return 0;
-      },
-      &out, nullptr);
-  sqlite3_close(db);
-  return out;
-}
-
-}  // namespace
 
 TEST_CASE("documents are added, found, replaced and removed", "[rag]") {
   const TempFolder folder;

@@ -122,7 +122,8 @@ class Store:
         bm25, cosine and metadata.
 
         mode          "hybrid" (reciprocal rank fusion of the others), "dense" (cosine) or "words" (BM25)
-        filter        members that the metadata must have, with these values
+        filter        what must hold of the metadata: {"lang": "en", "year": {"$gte": 2020}, "tags": {"$contains": "x"}, "$or": [{...}, {...}]}; also $eq $ne $gt $lt
+                      $lte $in $exists $and $not; "a.b" is b in the dict a
         mmr           1: by score alone; less: each next chunk also for being unlike those before
         per_document  most chunks of one document; 0 = any number
         """

@@ -13,6 +13,7 @@
 #include "loquor/kernels/rope.hpp"
 #include "loquor/kernels/sampling.hpp"
 #include "loquor/kernels/softmax.hpp"
+#include "loquor/kernels/vector_scan.hpp"
 
 namespace lq {
 

@@ -20,7 +20,7 @@ struct AskOptions {
   // Of prompt and answer; 0 = what the session holds. Sources that do not fit are left out, the worst first.
   std::size_t budget = 0;
   // Below this cosine of the best source nothing relevant was found, and no answer is made. Calibrated for
-  // all-MiniLM-L6-v2 by examples/rag/calibrate.py; in a store without vectors: if no word is shared.
+  // all-MiniLM-L6-v2 by examples/rag/retrieval.py; in a store without vectors: if no word is shared.
   double threshold = 0.35;
   // Sources that give orders to the model are left out; of sources that say different things, those of more trust,
   // or else the more numerous, are believed, and the rest is told of (each source is asked by itself first).

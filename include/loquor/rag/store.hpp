@@ -57,7 +57,7 @@ enum class SearchMode : int {
 struct SearchOptions {
   std::size_t k = 5;
   SearchMode mode = SearchMode::hybrid;
-  std::string filter = {};  // "" or a JSON object: members that the metadata must have, with these values
+  std::string filter = {};  // "" or a JSON object: conditions on the metadata (lib/rag/filter.hpp)
   double min_trust = 0;     // of documents
   // 1: by score alone; less: each next hit also for being unlike those before (maximal marginal relevance, Carbonell &
   // Goldstein 1998).

@@ -25,6 +25,7 @@ namespace lq::simd {
 //   W  wload low_nibbles high_nibbles
 //   I  dot4(I acc, W u4, const int8_t* a)  acc + sum of 4 products per lane, bytes of W in 0..15
 //   I  dot8(I acc, W u8, const int8_t* a)  the same for bytes q + 128; gives sum (byte - kDot8Bias) * a
+//   I  dot_bytes(I acc, W x, W y)          acc + sum of 4 products per lane, bytes in -127..127
 template <class Arch>
 struct Lanes;
 

@@ -245,6 +245,13 @@ struct Lanes<arch::Avx2> {
     const __m256i x = broadcast4(a);
     return {dot8_half(acc.a, w.a, x), dot8_half(acc.b, w.b, x)};
   }
+  static __m256i dot_bytes_half(__m256i acc, __m256i x, __m256i y) noexcept {
+    const __m256i p = _mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(y, x));
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(p, _mm256_set1_epi16(1)));
+  }
+  static I dot_bytes(I acc, W x, W y) noexcept {
+    return {dot_bytes_half(acc.a, x.a, y.a), dot_bytes_half(acc.b, x.b, y.b)};
+  }
   // Always inlined: GCC takes a function that only prefetches for one without effects, and drops calls of it.
   LQ_ALWAYS_INLINE static void prefetch(const void* p) noexcept {
     _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1);

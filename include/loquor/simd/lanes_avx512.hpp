@@ -146,6 +146,10 @@ struct Lanes512 {
   static W wbytes(int x) noexcept { return _mm512_set1_epi8(static_cast<char>(x)); }
   static W wload(const void* p) noexcept { return _mm512_loadu_si512(p); }
   static void wstore(void* p, W w) noexcept { _mm512_storeu_si512(p, w); }
+  // y with x's signs, for products with |x|.
+  static __m512i with_sign(__m512i y, __m512i x) noexcept {
+    return _mm512_mask_sub_epi8(y, _mm512_movepi8_mask(x), _mm512_setzero_si512(), y);
+  }
   static W low_nibbles(W w) noexcept { return _mm512_and_si512(w, _mm512_set1_epi8(15)); }
   static W high_nibbles(W w) noexcept { return _mm512_and_si512(_mm512_srli_epi16(w, 4), _mm512_set1_epi8(15)); }
   static I lane_byte(W w, int byte) noexcept {
@@ -174,10 +178,11 @@ struct Lanes<arch::Avx512> : Lanes512<arch::Avx512> {
   // As in the AVX2 version: |w| times a with w's sign.
   static I dot8(I acc, W w, const std::int8_t* a) noexcept {
     w = _mm512_xor_si512(w, _mm512_set1_epi8(-128));
-    const __m512i x = broadcast4(a);
-    const __m512i signed_x = _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(w), _mm512_setzero_si512(), x);
-    return _mm512_add_epi32(
-        acc, _mm512_madd_epi16(_mm512_maddubs_epi16(_mm512_abs_epi8(w), signed_x), _mm512_set1_epi16(1)));
+    return dot_bytes(acc, w, broadcast4(a));
+  }
+  static I dot_bytes(I acc, W x, W y) noexcept {
+    return _mm512_add_epi32(acc, _mm512_madd_epi16(_mm512_maddubs_epi16(_mm512_abs_epi8(x), with_sign(y, x)),
+                                                   _mm512_set1_epi16(1)));
   }
 };
 
@@ -187,6 +192,9 @@ struct Lanes<arch::Avx512Vnni> : Lanes512<arch::Avx512Vnni> {
   static constexpr std::int32_t kDot8Bias = 128;  // bytes stay unsigned; the caller subtracts 128 * sum(a)
   static I dot4(I acc, W w, const std::int8_t* a) noexcept { return _mm512_dpbusd_epi32(acc, w, broadcast4(a)); }
   static I dot8(I acc, W w, const std::int8_t* a) noexcept { return _mm512_dpbusd_epi32(acc, w, broadcast4(a)); }
+  static I dot_bytes(I acc, W x, W y) noexcept {
+    return _mm512_dpbusd_epi32(acc, _mm512_abs_epi8(x), Lanes512::with_sign(y, x));
+  }
 };
 #endif
 

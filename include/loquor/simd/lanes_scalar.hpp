@@ -213,6 +213,14 @@ struct Lanes<arch::Scalar> {
       return s;
     });
   }
+  static I dot_bytes(const I& acc, const W& x, const W& y) noexcept {
+    return imap([&](int i) {
+      std::int32_t s = acc.v[i];
+      for (int c = 0; c < 4; ++c)
+        s += static_cast<std::int8_t>(x.v[4 * i + c]) * static_cast<std::int8_t>(y.v[4 * i + c]);
+      return s;
+    });
+  }
   static void prefetch(const void*) noexcept {}
   static void prefetch_l1(const void*) noexcept {}
 };
