@@ -114,8 +114,14 @@ TEST_CASE("strings keep their lengths, patterns and formats", "[grammar]") {
        {R"("2eb8aa08-aa98-11ea-b4aa-73b441d16380")"},
        {R"("2eb8aa08aa9811eab4aa73b441d16380")"}},
       {R"({"type":"string","format":"email"})",
-       {R"("a.b+c@example.co.uk")"},
-       {R"("a..b@example.com")", R"("a@-b")", R"("@b")"}},
+       {R"("a.b+c@example.co.uk")", R"("\"a b\\\"@c\"@example.com")", R"("a@[127.0.0.1]")", R"("a@[IPv6:::1]")"},
+       {R"("a..b@example.com")", R"("a@-b")", R"("@b")", R"("\"a\"b@c")", R"("a@[300.0.0.1]")"}},
+      {R"({"type":"string","format":"time"})",
+       {R"("23:59:59+01:00")", R"("23:59:60Z")"},
+       {R"("23:58:60Z")", R"("23:59:60+01:00")", R"("23:59:61Z")"}},
+      {R"({"type":"string","format":"ipv6"})",
+       {R"("::")", R"("1:2::192.168.0.1")", R"("::ffff:1.2.3.4")", R"("1:2:3:4:5:6:7::")", R"("1:2:3:4:5:6:1.2.3.4")"},
+       {R"("1:2:3:4:5:6:7")", R"("1::2::3")", R"("1:2:3:4:5::6:1.2.3.4")", R"("1:2:3:4:5:6:7:1.2.3.4")"}},
       {R"({"type":"string","format":"ipv4"})",
        {R"("127.0.0.1")", R"("255.255.255.255")"},
        {R"("256.1.1.1")", R"("1.1.1")", R"("01.1.1.1")"}},
@@ -219,6 +225,7 @@ TEST_CASE("what is not understood is refused by name", "[grammar]") {
   }
   CHECK_THAT(refusal(R"({"uniqueItems":true})", lq::Code::unsupported), Catch::Contains("uniqueItems"));
   CHECK_THAT(refusal(R"({"format":"idn-email"})", lq::Code::unsupported), Catch::Contains("idn-email"));
+  CHECK_THAT(refusal(R"({"$schema":"http://example.com/mine"})", lq::Code::unsupported), Catch::Contains("mine"));
   CHECK_THAT(refusal(R"({"$ref":"http://example.com/x.json"})", lq::Code::unsupported), Catch::Contains("example.com"));
   CHECK_THAT(refusal(R"({"oneOf":[{"required":["a"]},{"required":["b"]}]})", lq::Code::unsupported),
              Catch::Contains("oneOf"));

@@ -13,13 +13,21 @@ namespace {
 
 // Say something about a schema, not about its values.
 constexpr std::string_view kAnnotations[] = {
-    "$schema",          "$comment",      "$defs",    "definitions", "$anchor",    "$id",       "title",
-    "description",      "default",       "examples", "deprecated",  "readOnly",   "writeOnly", "contentEncoding",
-    "contentMediaType", "contentSchema", "then",     "else",        "$vocabulary"};
+    "$comment",      "$defs",    "definitions", "$anchor",    "$id",       "title",           "description",
+    "default",       "examples", "deprecated",  "readOnly",   "writeOnly", "contentEncoding", "contentMediaType",
+    "contentSchema", "then",     "else",        "$vocabulary"};
 
 bool is_annotation(std::string_view key) {
   return key.starts_with("x-") ||
          std::find(std::begin(kAnnotations), std::end(kAnnotations), key) != std::end(kAnnotations);
+}
+
+// Another meta-schema may give the keywords another meaning.
+void dialect(const Json& value) {
+  if (!value.is_string()) fail(Code::invalid_argument, "JSON Schema: $schema is not a string");
+  const std::string_view uri = value.get_ref<const std::string&>();
+  if (!uri.starts_with("https://json-schema.org/") && !uri.starts_with("http://json-schema.org/"))
+    fail(Code::unsupported, "JSON Schema: the meta-schema '", uri, "' is not supported");
 }
 
 }  // namespace
@@ -56,7 +64,9 @@ ValueSet SchemaReader::values(const Json& schema) {
 }
 
 void SchemaReader::one_keyword(const std::string& key, const Json& value, const Json& schema, ValueSet& out) {
-  if (key == "type")
+  if (key == "$schema")
+    dialect(value);
+  else if (key == "type")
     out = out.intersect(of_types(value));
   else if (key == "const")
     out = out.intersect(of_value(value));
