@@ -8,7 +8,9 @@ clean="$LQ_BUILD/clean-venv"
 rm -rf "$wheels" "$clean"
 mkdir -p "$wheels/raw"
 
-run wheel "$LQ_VENV/bin/python" -m pip wheel --disable-pip-version-check --no-deps --no-build-isolation -w "$wheels/raw" .
+# With the compiler and the flags of ./check's own build and from a folder as deep as that, so that ccache has every file but the bindings.
+CC=cc CXX=c++ run wheel "$LQ_VENV/bin/python" -m pip wheel --disable-pip-version-check --no-deps --no-build-isolation -w "$wheels/raw" \
+  --config-settings=build-dir="$LQ_BUILD-wheel" --config-settings=cmake.define.LQ_DEVELOPER_MODE=ON .
 PATH="$LQ_VENV/bin:$PATH" run auditwheel "$LQ_VENV/bin/auditwheel" repair -w "$wheels" "$wheels"/raw/*.whl
 say "Wheel: $(basename "$wheels"/*.whl), $(du -h "$wheels"/*.whl | cut -f1)"
 
