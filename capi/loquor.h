@@ -19,6 +19,7 @@
 #define LOQUOR_H
 
 #include "lq_adapter.h"
+#include "lq_attention.h"
 #include "lq_base.h"
 #include "lq_embed.h"
 #include "lq_eval.h"

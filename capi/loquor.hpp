@@ -14,6 +14,7 @@
 
 #include "loquor.h"
 #include "lq_adapter.hpp"
+#include "lq_attention.hpp"
 #include "lq_base.hpp"
 #include "lq_embed.hpp"
 #include "lq_eval.hpp"

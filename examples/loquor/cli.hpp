@@ -87,6 +87,7 @@ Command add_bench(CLI::App& app);
 Command add_quantize(CLI::App& app);
 Command add_merge(CLI::App& app);
 Command add_embed(CLI::App& app);
+Command add_attention(CLI::App& app);
 Command add_models(CLI::App& app);
 Command add_info(CLI::App& app);
 

@@ -63,7 +63,7 @@ int parse_and_run(int argc, char** argv, bool json) {
   const std::vector<Command> commands = {add_generate(app),   add_chat(app),     add_tokenize(app), add_logits(app),
                                          add_perplexity(app), add_mmlu(app),     add_finetune(app), add_rag(app),
                                          add_bench(app),      add_quantize(app), add_merge(app),    add_embed(app),
-                                         add_models(app),     add_info(app)};
+                                         add_attention(app),  add_models(app),   add_info(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

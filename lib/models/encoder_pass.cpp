@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "attention_watch.hpp"
 #include "encoder_impl.hpp"
 #include "loquor/core/fp_environment.hpp"
 #include "loquor/core/status.hpp"
@@ -26,6 +27,7 @@ struct Encoder::Pass::Impl {
   float *x = nullptr, *qkv = nullptr, *attn = nullptr, *ffn = nullptr;  // x (T, C); rows of qkv are q | k | v
   KvLayout layout;                                                      // keys and values of one layer at a time
   Activations act;
+  const AttentionWatch* watch = nullptr;
 
   std::vector<Text> batch;
   std::vector<std::int32_t> ids;
@@ -143,7 +145,13 @@ void Encoder::Pass::Impl::attend(const EncoderLayer& layer) {
     kv_store(ctx, layout, 0, const_cast<std::byte* const*>(items[i].pages), 0, cview(k, batch[i].rows, width, stride),
              cview(k + width, batch[i].rows, width, stride));
   }
-  attention(ctx, layout, 0, items, spec.n_head, {.scale = 1.0f / std::sqrt(static_cast<float>(spec.head_dim))}, {});
+  const AttentionRule rule{.scale = 1.0f / std::sqrt(static_cast<float>(spec.head_dim))};
+  if (watch)
+    watch->layer(ctx, static_cast<std::size_t>(&layer - weights.layers.data()),
+                 {cview(qkv, rows(), width, stride), cview(qkv + width, rows(), width, stride), spec.n_head,
+                  spec.n_head, spec.head_dim, false},
+                 rule);
+  attention(ctx, layout, 0, items, spec.n_head, rule, {});
   set_activations(ctx, cview(attn, rows(), width, width), act);
   run_linear(layer.o, view(x, rows(), width), Store::add);
   norm(layer.attn_norm);
@@ -181,6 +189,8 @@ void Encoder::Pass::run(std::span<const std::span<const std::int32_t>> texts) {
     throw;
   }
 }
+
+void Encoder::Pass::watch_attention(const AttentionWatch* watch) noexcept { impl_->watch = watch; }
 
 TensorView<const float> Encoder::Pass::hidden(std::size_t i) const noexcept {
   const Impl& p = *impl_;

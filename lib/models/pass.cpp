@@ -293,6 +293,8 @@ bool Decoder::Pass::advance() {
 
 void Decoder::Pass::profile_into(PassProfile* profile) noexcept { impl_->profile = profile; }
 
+void Decoder::Pass::watch_attention(const AttentionWatch* watch) noexcept { impl_->watch = watch; }
+
 bool Decoder::Pass::done() const noexcept { return impl_->stage == Stage::done; }
 
 void Decoder::Pass::abandon() noexcept {

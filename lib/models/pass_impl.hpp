@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "attention_watch.hpp"
 #include "cost_table.hpp"
 #include "decoder_impl.hpp"
 #include "head_rows.hpp"
@@ -67,6 +68,7 @@ struct Decoder::Pass::Impl {
   std::size_t n_hidden = 0;
   CostTable costs;
   PassProfile* profile = nullptr;
+  const AttentionWatch* watch = nullptr;
   double touched = 0;  // bytes of weights, keys and values that had to be read so far
 
   Impl(std::shared_ptr<const Decoder> m, std::size_t rows, std::size_t logit_rows, std::size_t context,

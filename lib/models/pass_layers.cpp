@@ -135,8 +135,14 @@ void Decoder::Pass::Impl::add_half(const Linear& linear, const NormWeights& post
 void Decoder::Pass::Impl::run_attend() {
   const LayerWeights& w = weights.layers[layer];
   const std::size_t window = spec.layers[layer].window;
+  const AttentionRule rule{spec.attention_scale, spec.attention_cap, window};
+  if (watch)
+    watch->layer(ctx, layer,
+                 {cview(qkv, n_hidden, q_cols(), qkv_cols()), cview(qkv + q_cols(), n_hidden, kv_cols(), qkv_cols()),
+                  spec.n_head, spec.n_kv_head, spec.head_dim, true},
+                 rule);
   as(PassPart::attention, [&] {
-    attention(ctx, layout, layer, items, spec.n_head, {spec.attention_scale, spec.attention_cap, window}, scratch);
+    attention(ctx, layout, layer, items, spec.n_head, rule, scratch);
     for (const AttentionItem& i : items) {
       const std::size_t seen = i.first_pos + i.q.rows;
       touched += static_cast<double>(layout.bytes_per_layer() / KvLayout::kPageTokens *

@@ -338,7 +338,7 @@ const std::vector<CallRow>& all_calls() {
     std::vector<CallRow> all;
     for (auto* part :
          {base_calls, model_calls, text_calls, sampler_calls, session_calls, generation_calls, prefix_calls,
-          embed_calls, train_calls, adapter_calls, grammar_calls, eval_calls, rag_calls, prompt_calls})
+          embed_calls, train_calls, adapter_calls, grammar_calls, eval_calls, rag_calls, prompt_calls, attention_calls})
       for (const CallRow& row : part()) all.push_back(row);
     return all;
   }();

@@ -68,6 +68,7 @@ std::vector<CallRow> grammar_calls();
 std::vector<CallRow> eval_calls();
 std::vector<CallRow> rag_calls();
 std::vector<CallRow> prompt_calls();
+std::vector<CallRow> attention_calls();
 lq_document cat_document();
 void write_mmlu(const std::string& folder);  // "anatomy": an example and two questions
 

@@ -369,6 +369,20 @@ class WithModel(unittest.TestCase):
         self.assertIn("no text encoder", err)
         self.assertEqual(run("embed", "--model", MODEL)[0], 2)
 
+    def test_attention_gives_weights_of_what_a_token_sees(self):
+        found = run_json("attention", "--model", MODEL, "--text", "hello there", "--layer", "0", "--heads")
+        n = len(found["tokens"])
+        self.assertEqual(len(found["pieces"]), n)
+        for panel in found["panels"]:
+            for i, row in enumerate(panel["rows"]):
+                self.assertAlmostEqual(sum(row), 1, places=4)
+                self.assertFalse(any(row[i + 1:]))
+        for arguments in (("--layer", "1000", "--json"), ("--head", "1000", "--json"), ()):
+            self.assertEqual(run("attention", "--model", MODEL, "--text", "a", *arguments)[0], 2)
+        status, out, err = run("attention", "--model", MODEL, "--text", "a", "--out", "a.png", env={"LOQUOR_PYTHON": "no-such-python"})
+        self.assertEqual((status, out), (3, b""))
+        self.assertIn("no-such-python", err)
+
     def test_quantize_fails_cleanly(self):
         with tempfile.TemporaryDirectory() as folder:
             target, bad = pathlib.Path(folder, "out.gguf"), pathlib.Path(folder, "bad.gguf")

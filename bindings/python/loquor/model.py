@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Union
 
+    from .attention import AttentionScores
+
     Messages = Union[str, Sequence[dict]]
 
 
@@ -131,6 +133,22 @@ class Model(Completions):
         """Token ids, int32 array. `parse_special`: text that spells a control token becomes that token."""
         raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
         return self._m.tokenize(raw, add_special, parse_special)
+
+    def attention(self, text: Union[str, bytes, Sequence[int]], *, first_layer: int = 0, n_layers: int = 0) -> AttentionScores:
+        """How the heads of each layer weigh the tokens of a text (or of token ids): AttentionScores, with an array and plot().
+
+        n_layers  0: all from first_layer on. One layer of T tokens takes n_head * T * T floats
+        For language models and text encoders. Raises InvalidArgument for a text of no token, of more than 4096 or than the model has positions.
+        """
+        import numpy
+
+        from .attention import AttentionScores
+
+        if first_layer < 0 or n_layers < 0:
+            raise InvalidArgument(f"first_layer is {first_layer}, n_layers {n_layers}")
+        tokens = self.tokenize(text, add_special=True) if isinstance(text, (str, bytes)) else numpy.asarray(text, dtype=numpy.int32)
+        pieces = [self.detokenize([int(t)], special=True).decode("utf-8", "replace") for t in tokens]
+        return AttentionScores(tokens, pieces, self._m.attention([int(t) for t in tokens], first_layer, n_layers), first_layer)
 
     def detokenize(self, tokens: Sequence[int], *, special: bool = False) -> bytes:
         """The bytes the tokens stand for."""

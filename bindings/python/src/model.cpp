@@ -45,6 +45,18 @@ py::array_t<std::int32_t> to_array(const loquor::Tokens& tokens) {
   return out;
 }
 
+// (n_layers, n_head, tokens, tokens)
+py::array_t<float> attention(const Model& m, const loquor::Tokens& tokens, std::uint32_t first, std::uint32_t n) {
+  loquor::AttentionScores s;
+  {
+    py::gil_scoped_release release;
+    s = loquor::attention_scores(m, tokens, first, n);
+  }
+  py::array_t<float> out({s.n_layers, s.n_head, s.tokens, s.tokens});
+  std::copy(s.values.begin(), s.values.end(), out.mutable_data());
+  return out;
+}
+
 py::dict info(const Model& m, std::uint32_t n_ctx, const std::string& kv_type) {
   const lq_model_info i = m.info(n_ctx, kv_type.c_str());
   py::dict d;
@@ -190,6 +202,7 @@ void bind_model(py::module_& m) {
       .def_property_readonly("isa", [](const Model& x) { return x.context().isa(); })
       .def_property_readonly("threads", [](const Model& x) { return x.context().threads(); })
       .def_property_readonly("vocab_size", &Model::vocab_size)
+      .def("attention", &attention)
       .def("tokenize",
            [](const Model& x, const py::bytes& text, bool add_special, bool parse_special) {
              const std::string_view view = text;

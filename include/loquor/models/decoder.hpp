@@ -20,6 +20,7 @@
 namespace lq {
 
 class GgufFile;
+struct AttentionWatch;
 
 enum class NormKind : int { rms, layer };
 enum class QkNorm : int {
@@ -158,6 +159,8 @@ class Decoder::Pass {
   }
   // From now on times of its parts are added to *profile, which must outlive that; nullptr: to nothing.
   void profile_into(PassProfile* profile) noexcept;
+  // For attention_scores(): passes over one whole text each; *watch must outlive them.
+  void watch_attention(const AttentionWatch* watch) noexcept;
   // Gives up; sequences are as before begin().
   void abandon() noexcept;
   // Typical cost of the next unit in microseconds, measured on earlier passes of similar row count; 0 = unknown.

@@ -17,6 +17,7 @@
 namespace lq {
 
 class GgufFile;
+struct AttentionWatch;
 
 // How a text's hidden states become one vector.
 enum class Pooling : int { none = 0, mean = 1, cls = 2, last = 3 };
@@ -71,6 +72,8 @@ class Encoder::Pass {
   // Throws Error{invalid_argument} for ids outside the vocabulary, empty or too long texts, more than max_rows tokens
   // in all or more than kMaxTexts texts; then no results are left.
   void run(std::span<const std::span<const std::int32_t>> texts);
+  // For attention_scores(): runs over one text each; *watch must outlive them.
+  void watch_attention(const AttentionWatch* watch) noexcept;
   // The last layer's output of text i (tokens, d_model), valid until the next run().
   TensorView<const float> hidden(std::size_t i) const noexcept;
   // One vector of d_model floats; of length 1 if `normalize`. Pooling::none is not for this.
