@@ -60,16 +60,17 @@ typedef struct lq_search_options {
   int32_t mode;          /* an lq_search_mode */
   uint32_t k;            /* most chunks found; 0 = 5 */
   uint32_t per_document; /* most chunks of one document; 0 = any number */
-  const char* filter;    /* NULL, or a JSON object whose members must all hold of the metadata: {"lang": "en", "year": {"$gte":
-                            2020, "$lt": 2024}, "tags": {"$contains": "x"}, "$or": [{...}, {...}]}; also $eq $ne $gt $lte
-                            $in $exists $and $not; "a.b" is b in the object a */
+  const char* filter;    /* NULL, or a JSON object whose members must all hold of the metadata: {"lang": "en", "year":
+                            {"$gte":    2020, "$lt": 2024}, "tags": {"$contains": "x"}, "$or": [{...}, {...}]}; also $eq $ne
+                            $gt $lte    $in $exists $and $not; "a.b" is b in the object a */
   double min_trust;      /* of documents */
-  double mmr; /* 1: by score alone; less: each next chunk also for being unlike those before (Carbonell & Goldstein
-                 1998) */
+  double mmr;    /* 1: by score alone; less: each next chunk also for being unlike those before (Carbonell & Goldstein
+                    1998) */
+  int32_t exact; /* non-zero: not by the approximate index, if there is one */
 } lq_search_options;
 
 #define LQ_SEARCH_OPTIONS_INIT \
-  { (uint32_t)sizeof(lq_search_options), LQ_SEARCH_HYBRID, 0, 0, NULL, 0, 1.0 }
+  { (uint32_t)sizeof(lq_search_options), LQ_SEARCH_HYBRID, 0, 0, NULL, 0, 1.0, 0 }
 
 /* A piece of text as it is made; non-zero ends it. */
 typedef int (*lq_text_fn)(const char* text, size_t length, void* user);
@@ -116,7 +117,15 @@ LQ_API lq_status lq_store_remove(int32_t* found, lq_store* store, const char* ke
 LQ_API lq_status lq_store_text(char* out, size_t capacity, size_t* length, lq_store* store,
                                const char* key) LQ_NOEXCEPT;
 
-/* {"documents", "chunks", "dimension", "encoder", "chunk_tokens", "overlap", "whole_documents"}; with `keys` non-zero
+/* Makes an approximate index of the vectors, or makes it anew, in a file beside the store's: worth it from some ten
+ * thousand chunks on. Searches without a filter then use it; chunks added later are searched one by one beside it,
+ * those removed are left out. `progress` (may be NULL) is told of the vectors done and all; non-zero ends it. Errors:
+ * UNSUPPORTED without vectors, INVALID_ARGUMENT for an empty store, CANCELLED, IO, OUT_OF_MEMORY; the index before
+ * stays. Threads: one. */
+LQ_API lq_status lq_store_index(lq_store* store, lq_count_fn progress, void* user, const lq_cancel* cancel) LQ_NOEXCEPT;
+
+/* {"documents", "chunks", "dimension", "encoder", "chunk_tokens", "overlap", "whole_documents", "indexed": chunks that
+ * the approximate index has, as a search last saw it}; with `keys` non-zero
  * also "keys": [...]. Threads: one. */
 LQ_API lq_status lq_store_info(lq_report** out, lq_store* store, int32_t keys) LQ_NOEXCEPT;
 

@@ -43,6 +43,7 @@ struct SearchOptions {
   std::string filter = {};
   double min_trust = 0, mmr = 1;
   std::uint32_t per_document = 0;
+  bool exact = false;
 
   lq_search_options raw() const {
     lq_search_options o = LQ_SEARCH_OPTIONS_INIT;
@@ -52,6 +53,7 @@ struct SearchOptions {
     o.min_trust = min_trust;
     o.mmr = mmr;
     o.per_document = per_document;
+    o.exact = exact;
     return o;
   }
 };
@@ -104,6 +106,15 @@ class Store {
     });
   }
 
+  void index(const std::function<bool(std::uint32_t done, std::uint32_t all)>& progress = nullptr,
+             const Cancel* cancel = nullptr) {
+    using Fn = std::function<bool(std::uint32_t, std::uint32_t)>;
+    const lq_count_fn thunk = [](std::uint32_t done, std::uint32_t all, void* user) -> int {
+      return detail::shield([&] { return (*static_cast<const Fn*>(user))(done, all); });
+    };
+    detail::check(lq_store_index(raw_.get(), progress ? thunk : nullptr, const_cast<Fn*>(&progress),
+                                 cancel ? cancel->get() : nullptr));
+  }
   bool remove(const std::string& key) {
     std::int32_t found = 0;
     detail::check(lq_store_remove(&found, raw_.get(), key.c_str()));

@@ -1,5 +1,5 @@
 # Third-party packages, all from the distribution. The library needs nlohmann-json (build time, header-only) and,
-# with LQ_RAG, SQLite and gumbo.
+# with LQ_RAG, SQLite, gumbo and hnswlib (headers only).
 find_package(Threads REQUIRED)
 find_package(nlohmann_json 3.11 REQUIRED)
 set(LQ_RAG_LIBRARIES "")
@@ -7,8 +7,9 @@ if(LQ_RAG)
   find_package(SQLite3 3.34)
   find_path(LQ_GUMBO_INCLUDE gumbo.h)
   find_library(LQ_GUMBO_LIBRARY gumbo)
-  if(NOT SQLite3_FOUND OR NOT LQ_GUMBO_INCLUDE OR NOT LQ_GUMBO_LIBRARY)
-    message(FATAL_ERROR "Stores need SQLite and gumbo (Debian: libsqlite3-dev libgumbo-dev); or build without them: -DLQ_RAG=OFF")
+  find_path(LQ_HNSWLIB_INCLUDE hnswlib/hnswalg.h)
+  if(NOT SQLite3_FOUND OR NOT LQ_GUMBO_INCLUDE OR NOT LQ_GUMBO_LIBRARY OR NOT LQ_HNSWLIB_INCLUDE)
+    message(FATAL_ERROR "Stores need SQLite, gumbo and hnswlib (Debian: libsqlite3-dev libgumbo-dev libhnswlib-dev); or build without them: -DLQ_RAG=OFF")
   endif()
   set(LQ_RAG_LIBRARIES sqlite3 gumbo)
 endif()

@@ -69,7 +69,7 @@ build() {
 }
 
 need_toolchain() {
-  need_packages g++ cmake ninja-build ccache pkg-config python3 python3-venv python3-dev ca-certificates nlohmann-json3-dev libcli11-dev libsqlite3-dev libgumbo-dev "$@"
+  need_packages g++ cmake ninja-build ccache pkg-config python3 python3-venv python3-dev ca-certificates nlohmann-json3-dev libcli11-dev libsqlite3-dev libgumbo-dev libhnswlib-dev "$@"
 }
 
 fetch_model() {

@@ -79,6 +79,7 @@ SearchOptions search_options(const Call& call, const lq_search_options* options)
   s.filter = text_or_empty(call, o.filter, "options.filter");
   s.min_trust = o.min_trust;
   s.mmr = o.mmr;
+  s.exact = o.exact != 0;
   return s;
 }
 
@@ -153,6 +154,18 @@ lq_status lq_store_remove(int32_t* found, lq_store* store, const char* key) noex
   });
 }
 
+lq_status lq_store_index(lq_store* store, lq_count_fn progress, void* user, const lq_cancel* cancel) noexcept {
+  return guard(__func__, [&](Call& call) {
+    DocumentStore& s = *call.on<StoreObject>(store, "store").store;
+    std::shared_ptr<const std::atomic<bool>> flag;
+    if (cancel) flag = Use<CancelObject>(call, cancel, "cancel")->flag;
+    s.index([&](std::size_t done, std::size_t all) {
+      if (flag && flag->load()) return false;
+      return !progress || progress(static_cast<std::uint32_t>(done), static_cast<std::uint32_t>(all), user) == 0;
+    });
+  });
+}
+
 lq_status lq_store_text(char* out, size_t capacity, size_t* length, lq_store* store, const char* key) noexcept {
   return guard(__func__, [&](Call& call) {
     if (length) *length = 0;
@@ -216,6 +229,7 @@ lq_status lq_store_add(lq_report**, lq_store*, const lq_document*, size_t, lq_co
   return without_stores(__func__);
 }
 lq_status lq_store_remove(int32_t*, lq_store*, const char*) noexcept { return without_stores(__func__); }
+lq_status lq_store_index(lq_store*, lq_count_fn, void*, const lq_cancel*) noexcept { return without_stores(__func__); }
 lq_status lq_store_text(char*, size_t, size_t*, lq_store*, const char*) noexcept { return without_stores(__func__); }
 lq_status lq_store_info(lq_report**, lq_store*, int32_t) noexcept { return without_stores(__func__); }
 lq_status lq_store_search(lq_report**, lq_store*, const char*, size_t, const lq_search_options*) noexcept {

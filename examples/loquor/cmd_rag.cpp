@@ -192,6 +192,19 @@ int ask(const Options& o) {
   return kOk;
 }
 
+int index(const Options& o) {
+  Opened in = open(o, false);
+  ProgressBar bar("Indexing");
+  in.store.index(
+      [&](std::uint32_t done, std::uint32_t all) {
+        bar.update(static_cast<double>(done) / all);
+        return true;
+      },
+      &interrupt());
+  if (o.common.json) print_json(Json::parse(in.store.info()));
+  return kOk;
+}
+
 int remove(const Options& o) {
   Opened in = open(o, false);
   Json gone = Json::array(), missing = Json::array();
@@ -221,7 +234,8 @@ void add_search(CLI::App& sub, Options& o) {
   sub.add_option("--mode", o.mode, "hybrid, dense (vectors) or words (BM25)")
       ->check(CLI::IsMember({"hybrid", "dense", "words"}))
       ->capture_default_str();
-  sub.add_option("--filter", o.filter, R"(Only documents whose metadata have this: '{"lang": "en", "year": {"$gte": 2020}}')");
+  sub.add_option("--filter", o.filter,
+                 R"(Only documents whose metadata have this: '{"lang": "en", "year": {"$gte": 2020}}')");
   sub.add_option("--min-trust", o.min_trust, "Only documents of this trust")->check(CLI::Range(0.0, 1.0));
   sub.add_option("--mmr", o.mmr, "Below 1: chunks that are unlike one another")
       ->check(CLI::Range(0.0, 1.0))
@@ -264,12 +278,14 @@ Command add_rag(CLI::App& app) {
   q->add_flag("--no-guards", o->no_guards, "Believe all sources");
   CLI::App* r = part("remove", "Remove documents");
   r->add_option("keys", o->keys)->required();
-  CLI::App* i = part("info", "What is in it");
-  return {rag, [o, a, s, q, r, i] {
+  CLI::App* x = part("index", "Make an approximate index of the vectors, for large stores");
+  part("info", "What is in it");
+  return {rag, [o, a, s, q, r, x] {
             return a->parsed()   ? add(*o)
                    : s->parsed() ? search(*o)
                    : q->parsed() ? ask(*o)
                    : r->parsed() ? remove(*o)
+                   : x->parsed() ? index(*o)
                                  : info(*o);
           }};
 }

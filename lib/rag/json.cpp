@@ -74,7 +74,8 @@ std::string to_json(const StoreInfo& i) {
                    {"encoder", i.encoder},
                    {"chunk_tokens", i.chunk_tokens},
                    {"overlap", i.overlap},
-                   {"whole_documents", i.whole_documents}});
+                   {"whole_documents", i.whole_documents},
+                   {"indexed", i.indexed}});
 }
 
 }  // namespace lq

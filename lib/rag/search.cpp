@@ -1,9 +1,13 @@
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <set>
 
 #include "filter.hpp"
+#include "loquor/core/atomic_file.hpp"
 #include "loquor/core/status.hpp"
 #include "store_impl.hpp"
 #include "wording.hpp"
@@ -26,8 +30,8 @@ std::string any_of_words(const std::string& query) {
 
 }  // namespace
 
-// What changed since the last look: chunks that are gone are forgotten, those after the last known one are added. Numbers
-// of chunks are never used again.
+// What changed since the last look: chunks that are gone are forgotten, those after the last known one are added.
+// Numbers of chunks are never used again.
 void DocumentStoreImpl::refresh() {
   if (!vectors_) return;
   const std::int64_t version = db_.number("PRAGMA data_version");
@@ -45,8 +49,48 @@ void DocumentStoreImpl::refresh() {
     vectors_->add(s.integer(0), s.integer(1), {reinterpret_cast<const std::int8_t*>(bytes.data()), bytes.size()},
                   static_cast<float>(s.real(2)));
   }
+  refresh_graph();
   seen_version_ = version;
   removals_ = removals;
+}
+
+// The graph that the store says it has, if its file is there and whole; else vectors are searched one by one.
+void DocumentStoreImpl::refresh_graph() {
+  const std::int64_t made = db_.number("SELECT value FROM settings WHERE name = 'graph'");
+  if (made == graph_ && (!made || vectors_->in_graph())) return;
+  graph_ = made;
+  vectors_->drop_graph();
+  std::ifstream in(graph_path(), std::ios::binary);
+  if (!made || !in) return;
+  const std::string bytes(std::istreambuf_iterator<char>(in), {});
+  std::int64_t sum = 0;
+  if (bytes.size() > sizeof sum) std::memcpy(&sum, bytes.data() + bytes.size() - sizeof sum, sizeof sum);
+  if (sum != made) return;
+  try {
+    vectors_->take_graph(bytes);
+  } catch (const Error& e) {
+    if (e.code() != Code::bad_file) throw;
+  }
+}
+
+void DocumentStoreImpl::index(const std::function<bool(std::size_t, std::size_t)>& progress) {
+  LQ_CHECK(vectors_, Code::unsupported, "store '", db_.path(),
+           "': no vectors to index: it was opened without an encoder");
+  refresh();
+  LQ_CHECK(vectors_->size(), Code::invalid_argument, "store '", db_.path(), "': nothing to index");
+  const std::string bytes = vectors_->make_graph(progress);
+  std::int64_t sum = 0;
+  std::memcpy(&sum, bytes.data() + bytes.size() - sizeof sum, sizeof sum);
+  AtomicFile file(graph_path());
+  file.expect(bytes.size());
+  file.write(bytes.data(), bytes.size());
+  file.commit();
+  // A crash before this leaves a file that nobody asks for.
+  sqlite::Transaction t(db_);
+  sqlite::Statement s(db_, "INSERT OR REPLACE INTO settings VALUES('graph', ?)");
+  s.bind(1, sum).run();
+  t.commit();
+  graph_ = sum;
 }
 
 void DocumentStoreImpl::forget_removed() {
@@ -82,8 +126,8 @@ std::optional<DocumentStoreImpl::Allowed> DocumentStoreImpl::allowed(const Searc
   return out;
 }
 
-std::vector<DocumentStoreImpl::Candidate> DocumentStoreImpl::by_words(
-    const std::string& query, std::size_t n, const std::optional<Allowed>& only) {
+std::vector<DocumentStoreImpl::Candidate> DocumentStoreImpl::by_words(const std::string& query, std::size_t n,
+                                                                      const std::optional<Allowed>& only) {
   const std::string match = any_of_words(query);
   if (match.empty()) return {};
   sqlite::Statement s(db_, only ? "SELECT w.rowid, bm25(words), c.document FROM words w JOIN chunks c ON c.id = "
@@ -121,7 +165,7 @@ std::vector<DocumentStoreImpl::Candidate> DocumentStoreImpl::candidates(const st
     v = vector_of(query);
     std::function<bool(std::int64_t)> wanted;
     if (only) wanted = [&](std::int64_t document) { return only->has(document); };
-    const auto found = vectors_->nearest(v, n, wanted);
+    const auto found = only ? vectors_->nearest(v, n, wanted) : vectors_->nearest_of_all(v, n, o.exact);
     for (std::size_t i = 0; i < found.size(); ++i) {
       Candidate& c = all.try_emplace(found[i].chunk, Candidate{found[i].chunk}).first->second;
       c.score += fuse ? 1 / (kRank + static_cast<double>(i + 1)) : static_cast<double>(found[i].cosine);

@@ -125,8 +125,8 @@ std::optional<DocumentStoreImpl::Ready> DocumentStoreImpl::prepare(const Documen
   }
   Ready r{&d, hash_of(d), false, {}};
   // The text itself is compared: a checksum can be hit on purpose, to keep another document out.
-  sqlite::Statement same(
-      db_, "SELECT key, title, source, metadata, trust, kind FROM documents WHERE hash = ? AND text = ?");
+  sqlite::Statement same(db_,
+                         "SELECT key, title, source, metadata, trust, kind FROM documents WHERE hash = ? AND text = ?");
   same.bind(1, std::string_view(r.hash)).bind(2, std::string_view(d.text));
   bool twin = false;
   while (same.step()) {
@@ -279,6 +279,7 @@ StoreInfo DocumentStoreImpl::info() {
   i.chunk_tokens = chunks_.max_tokens;
   i.overlap = chunks_.overlap;
   i.whole_documents = whole_;
+  i.indexed = vectors_ ? vectors_->in_graph() : 0;
   sqlite::Statement s(db_, "SELECT value FROM settings WHERE name = 'encoder'");
   if (s.step()) i.encoder = s.text(0);
   return i;

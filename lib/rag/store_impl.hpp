@@ -19,6 +19,7 @@ class DocumentStoreImpl final : public DocumentStore {
   AddReport add(const std::vector<Document>& documents, const std::function<bool(std::size_t, std::size_t)>& progress,
                 const std::atomic<bool>* cancel) override;
   bool remove(const std::string& key) override;
+  void index(const std::function<bool(std::size_t, std::size_t)>& progress) override;
   StoreInfo info() override;
   std::vector<std::string> keys() override;
   std::string text(const std::string& key) override;
@@ -51,6 +52,8 @@ class DocumentStoreImpl final : public DocumentStore {
   bool erase(const std::string& key);
   void refresh();  // takes over what other connections wrote
   void forget_removed();
+  void refresh_graph();
+  std::string graph_path() const { return db_.path() + "-graph"; }
   std::vector<float> vector_of(const std::string& text);
   // Documents that a search may find; nothing: all.
   struct Allowed {
@@ -58,8 +61,7 @@ class DocumentStoreImpl final : public DocumentStore {
     bool has(std::int64_t id) const { return std::binary_search(ids.begin(), ids.end(), id); }
   };
   std::optional<Allowed> allowed(const SearchOptions& options);
-  std::vector<Candidate> by_words(const std::string& query, std::size_t n,
-                                  const std::optional<Allowed>& only);
+  std::vector<Candidate> by_words(const std::string& query, std::size_t n, const std::optional<Allowed>& only);
   std::vector<Candidate> candidates(const std::string& query, const SearchOptions& options);
   std::vector<Candidate> chosen(std::vector<Candidate> from, const SearchOptions& options);
   Hit hit(const Candidate& c);
@@ -71,6 +73,7 @@ class DocumentStoreImpl final : public DocumentStore {
   bool whole_ = false;
   std::optional<Vectors> vectors_;
   std::int64_t seen_version_ = -1, removals_ = 0;
+  std::int64_t graph_ = 0;  // the checksum of the graph in use; 0: none was made
 };
 
 }  // namespace lq

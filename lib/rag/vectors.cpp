@@ -91,6 +91,7 @@ void Vectors::keep_only(std::span<const std::int64_t> chunks) noexcept {
 }
 
 void Vectors::clear() {
+  graph_.reset();
   blocks_.clear();
   chunks_.clear();
   documents_.clear();
@@ -112,37 +113,114 @@ float Vectors::exact(const Query& q, std::size_t i) const noexcept {
   return ctx_->kernels().dot_row_mixed(q.whole.data(), row(i), stride_) * scales_[i];
 }
 
-std::vector<Vectors::Found> Vectors::nearest(std::span<const float> query, std::size_t k,
-                                             const std::function<bool(std::int64_t)>& wanted) const {
+Vectors::Query Vectors::query_of(std::span<const float> query) const {
   Query q{std::vector<float>(stride_), {}};
   std::copy(query.begin(), query.end(), q.whole.begin());
   q.rounded = to_bytes(q.whole);
-  // By the rounded query more than k are found, and put in order by the query as it is.
-  const std::size_t more = std::max(2 * k, k + 64);
+  return q;
+}
+
+// The `more` nearest rows from row `from` on, by the rounded query, are added to `all`.
+void Vectors::scan(const Query& q, std::size_t from, std::size_t more, const std::function<bool(std::int64_t)>& wanted,
+                   std::vector<Found>& all) const {
   ThreadPool& pool = ctx_->pool();
+  const std::size_t first_block = from / kBlockRows;
   std::vector<std::vector<Found>> best(pool.size());
-  for (auto& b : best) b.reserve(std::min(more, chunks_.size()));  // nothing is allocated on the pool's threads
-  pool.parallel_for(blocks_.size(), 4, [&](std::size_t first, std::size_t end, unsigned thread) {
-    std::vector<Found>& mine = best[thread];
-    std::int32_t dots[kBlockRows];
-    for (std::size_t block = first; block < end; ++block) {
-      const std::size_t from = block * kBlockRows, n = std::min(kBlockRows, chunks_.size() - from);
-      ctx_->kernels().dot_rows_i8(q.rounded.values.data(), row(from), n, stride_, dots);
-      for (std::size_t i = from; i < from + n; ++i) {
-        const float c = static_cast<float>(dots[i - from]) * (q.rounded.scale * scales_[i]);
-        if (mine.size() == more && c < mine.front().cosine) continue;  // nearly all, once there are some
-        if (documents_[i] >= 0 && (!wanted || wanted(documents_[i]))) keep(mine, more, {chunks_[i], c});
-      }
-    }
-  });
-  std::vector<Found> all;
+  // Nothing is allocated on the pool's threads.
+  for (auto& b : best) b.reserve(std::min(more, chunks_.size() - std::min(from, chunks_.size())));
+  pool.parallel_for(blocks_.size() - std::min(first_block, blocks_.size()), 4,
+                    [&](std::size_t first, std::size_t end, unsigned thread) {
+                      std::vector<Found>& mine = best[thread];
+                      std::int32_t dots[kBlockRows];
+                      for (std::size_t block = first_block + first; block < first_block + end; ++block) {
+                        const std::size_t begin = std::max(from, block * kBlockRows);
+                        const std::size_t last = std::min(chunks_.size(), (block + 1) * kBlockRows);
+                        if (begin >= last) continue;
+                        ctx_->kernels().dot_rows_i8(q.rounded.values.data(), row(begin), last - begin, stride_, dots);
+                        for (std::size_t i = begin; i < last; ++i) {
+                          const float c = static_cast<float>(dots[i - begin]) * (q.rounded.scale * scales_[i]);
+                          // Nearly all, once there are some.
+                          if (mine.size() == more && c < mine.front().cosine) continue;
+                          if (documents_[i] >= 0 && (!wanted || wanted(documents_[i])))
+                            keep(mine, more, {chunks_[i], c});
+                        }
+                      }
+                    });
   for (const auto& b : best) all.insert(all.end(), b.begin(), b.end());
+}
+
+// The k nearest of these, by the query as it is.
+std::vector<Vectors::Found> Vectors::best_of(const Query& q, std::vector<Found> all, std::size_t k) const {
+  const std::size_t more = std::max(2 * k, k + 64);
   std::sort(all.begin(), all.end(), nearer);
   all.resize(std::min(all.size(), more));
   for (Found& f : all) f.cosine = exact(q, find(f.chunk));
   std::sort(all.begin(), all.end(), nearer);
   all.resize(std::min(all.size(), k));
   return all;
+}
+
+std::vector<Vectors::Found> Vectors::nearest(std::span<const float> query, std::size_t k,
+                                             const std::function<bool(std::int64_t)>& wanted) const {
+  const Query q = query_of(query);
+  std::vector<Found> all;
+  // By the rounded query more than k are found, and put in order by the query as it is.
+  scan(q, 0, std::max(2 * k, k + 64), wanted, all);
+  return best_of(q, std::move(all), k);
+}
+
+// Rows are near one another by what their bytes say; the scales of the query change no order.
+Graph::Metric Vectors::metric() const {
+  const auto dot = [this](const std::int8_t* a, std::uint32_t b) {
+    std::int32_t sum = 0;
+    ctx_->kernels().dot_rows_i8(a, row(b), 1, stride_, &sum);
+    return static_cast<float>(sum) * scales_[b];
+  };
+  return {[this, dot](std::uint32_t a, std::uint32_t b) { return dot(row(a), b) * scales_[a]; },
+          [this, dot](std::uint32_t b) { return dot(asked_->rounded.values.data(), b) * asked_->rounded.scale; }};
+}
+
+std::vector<Vectors::Found> Vectors::nearest_of_all(std::span<const float> query, std::size_t k, bool exactly) const {
+  if (exactly || !graph_) return nearest(query, k, {});
+  const Query q = query_of(query);
+  const std::size_t more = std::max(2 * k, k + 64);
+  asked_ = &q;
+  std::vector<Found> all;
+  for (const std::uint32_t i : graph_->nearest(more, more))
+    if (documents_[i] >= 0) all.push_back({chunks_[i], 0});
+  asked_ = nullptr;
+  for (Found& f : all) f.cosine = exact(q, find(f.chunk));
+  if (graph_end_ < chunks_.size()) scan(q, graph_end_, more, {}, all);
+  return best_of(q, std::move(all), k);
+}
+
+std::string Vectors::make_graph(const std::function<bool(std::size_t, std::size_t)>& go_on) {
+  graph_.reset();
+  const std::size_t n = chunks_.size();
+  graph_ = Graph::build(metric(), n, ctx_->pool(), [&](std::size_t done) { return !go_on || go_on(done, n); });
+  graph_end_ = n;
+  return graph_->write(chunks_);
+}
+
+bool Vectors::take_graph(std::string_view bytes) {
+  graph_.reset();
+  std::size_t gone = 0, end = 0, n = 0;
+  std::vector<bool> seen(chunks_.size());
+  auto graph = Graph::read(metric(), bytes, [&](std::int64_t chunk) {
+    const std::size_t i = find(chunk);
+    ++n;
+    if (i == chunks_.size() || seen[i]) return ++gone, Graph::kGone;
+    seen[i] = true;
+    end = std::max(end, i + 1);
+    return static_cast<std::uint32_t>(i);
+  });
+  // Rows up to its last one are taken for its own: all of them must be.
+  for (std::size_t i = 0; i < end; ++i)
+    if (!seen[i] && documents_[i] >= 0) return false;
+  if (gone > n / 5 || graph->size() == 0) return false;
+  graph_ = std::move(graph);
+  graph_end_ = end;
+  return true;
 }
 
 float Vectors::cosine(std::span<const float> query, std::int64_t chunk) const {

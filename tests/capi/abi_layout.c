@@ -243,6 +243,7 @@ int main(void) {
   FIELD(lq_search_options, filter)
   FIELD(lq_search_options, min_trust)
   FIELD(lq_search_options, mmr)
+  FIELD(lq_search_options, exact)
   SIZE(lq_search_options)
   FIELD(lq_ask_options, struct_size)
   FIELD(lq_ask_options, max_tokens)

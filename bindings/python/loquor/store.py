@@ -99,6 +99,13 @@ class Store:
         rows = [documents] if isinstance(documents, dict) else list(documents)
         return json.loads(self._s.add([_document(d) for d in rows], progress, cancel))
 
+    def index(self, *, progress: Optional[Callable[[int, int], Optional[bool]]] = None, cancel=None) -> None:
+        """Makes an approximate index of the vectors (by hnswlib, in a file beside the store's), or makes it anew: worth it from some ten thousand chunks on.
+
+        Searches without a filter then use it. Chunks added later are searched one by one beside it, those removed are left out.
+        """
+        self._s.index(progress, cancel)
+
     def remove(self, key: str) -> bool:
         """Whether there was a document of this key."""
         return self._s.remove(key)
@@ -108,7 +115,7 @@ class Store:
         return self._s.text(key)
 
     def info(self) -> dict:
-        """documents, chunks, dimension, encoder, chunk_tokens, overlap, whole_documents."""
+        """documents, chunks, dimension, encoder, chunk_tokens, overlap, whole_documents, indexed (chunks that the approximate index has, as a search last saw it)."""
         return json.loads(self._s.info(False))
 
     def keys(self) -> List[str]:
@@ -117,7 +124,7 @@ class Store:
     def __len__(self) -> int:
         return self.info()["documents"]
 
-    def search(self, query: str, k: int = 5, *, mode: str = "hybrid", filter: Optional[dict] = None, min_trust: float = 0.0, mmr: float = 1.0, per_document: int = 0) -> List[dict]:
+    def search(self, query: str, k: int = 5, *, mode: str = "hybrid", filter: Optional[dict] = None, min_trust: float = 0.0, mmr: float = 1.0, per_document: int = 0, exact: bool = False) -> List[dict]:
         """The best chunks for a query, best first: dicts of key, title, source, heading, begin and end (bytes of the document's text), text, trust, score,
         bm25, cosine and metadata.
 
@@ -126,8 +133,9 @@ class Store:
                       $lte $in $exists $and $not; "a.b" is b in the dict a
         mmr           1: by score alone; less: each next chunk also for being unlike those before
         per_document  most chunks of one document; 0 = any number
+        exact         not by the approximate index, if there is one
         """
-        return json.loads(self._s.search(query, _search(k, mode, filter, min_trust, mmr, per_document)))
+        return json.loads(self._s.search(query, _search(k, mode, filter, min_trust, mmr, per_document, exact)))
 
     def ask(
         self,
@@ -179,9 +187,9 @@ def _document(d: dict) -> dict:
                 metadata=json.dumps(metadata, ensure_ascii=False) if metadata else "")
 
 
-def _search(k: int, mode: str, filter: Optional[dict], min_trust: float, mmr: float, per_document: int) -> dict:
+def _search(k: int, mode: str, filter: Optional[dict], min_trust: float, mmr: float, per_document: int, exact: bool = False) -> dict:
     if mode not in _MODES:
         raise InvalidArgument(f"mode {mode!r}, expected {', '.join(_MODES)}")
     if k < 1 or per_document < 0:
         raise InvalidArgument(f"k is {k}, per_document {per_document}")
-    return dict(k=k, mode=_MODES[mode], filter=json.dumps(filter) if filter else "", min_trust=min_trust, mmr=mmr, per_document=per_document)
+    return dict(k=k, mode=_MODES[mode], filter=json.dumps(filter) if filter else "", min_trust=min_trust, mmr=mmr, per_document=per_document, exact=exact)

@@ -14,6 +14,7 @@ loquor::SearchOptions search_options(const py::dict& d) {
   o.min_trust = d["min_trust"].cast<double>();
   o.mmr = d["mmr"].cast<double>();
   o.per_document = d["per_document"].cast<std::uint32_t>();
+  o.exact = d["exact"].cast<bool>();
   return o;
 }
 
@@ -36,6 +37,19 @@ std::string add(Store& s, const std::vector<py::dict>& documents, py::object pro
   std::string report;
   interruptible([&] { report = s.add(list, fn, &cancel); }, [&] { cancel.trigger(); });
   return report;
+}
+
+void make_index(Store& s, py::object progress, loquor::Cancel* given) {
+  std::function<bool(std::uint32_t, std::uint32_t)> fn;
+  if (!progress.is_none())
+    fn = [callback = Callable(std::move(progress))](std::uint32_t done, std::uint32_t all) {
+      const py::gil_scoped_acquire gil;
+      const py::object go_on = callback.get()(done, all);
+      return go_on.is_none() || go_on.cast<bool>();
+    };
+  loquor::Cancel own;
+  loquor::Cancel& cancel = given ? *given : own;
+  interruptible([&] { s.index(fn, &cancel); }, [&] { cancel.trigger(); });
 }
 
 std::string ask(Store& s, loquor::Session& session, const std::string& question, const py::dict& d, py::object stream,
@@ -78,6 +92,7 @@ void bind_rag(py::module_& m) {
   py::class_<Store>(m, "Store")
       .def(py::init(&open_store))
       .def("add", &add)
+      .def("index", &make_index)
       .def("remove", &Store::remove, release)
       .def("text", &Store::text, release)
       .def("info", &Store::info, release)

@@ -46,6 +46,7 @@ struct StoreInfo {
   std::size_t documents = 0, chunks = 0, dimension = 0, chunk_tokens = 0, overlap = 0;
   std::string encoder;
   bool whole_documents = false;
+  std::size_t indexed = 0;  // chunks that the approximate index has, as it was last seen
 };
 
 enum class SearchMode : int {
@@ -63,6 +64,7 @@ struct SearchOptions {
   // Goldstein 1998).
   double mmr = 1;
   std::size_t per_document = 0;  // most chunks of one document; 0 = any number
+  bool exact = false;            // not by the approximate index, if there is one
 };
 
 struct Hit {
@@ -91,6 +93,11 @@ class DocumentStore {
                         const std::function<bool(std::size_t done, std::size_t all)>& progress = {},
                         const std::atomic<bool>* cancel = nullptr) = 0;
   virtual bool remove(const std::string& key) = 0;  // false if there is none
+  // Makes an approximate index of the vectors (a file beside the store's, PATH-graph), or makes it anew: worth it from
+  // some ten thousand chunks on. Searches without a filter then use it; chunks added later are searched one by one
+  // beside it, those removed are left out. Throws Error{unsupported} without vectors,
+  // Error{cancelled|io|out_of_memory}; the index before stays.
+  virtual void index(const std::function<bool(std::size_t done, std::size_t all)>& progress = {}) = 0;
   virtual StoreInfo info() = 0;
   virtual std::vector<std::string> keys() = 0;
   virtual std::string text(const std::string& key) = 0;  // Error{not_found}
