@@ -118,3 +118,19 @@ def test_sources_that_disagree_are_told_of(model, encoder, tmp_path):
         assert answer["conflict"] and "50" in answer["text"] and "90" not in answer["text"]
         assert {x["key"]: x["flags"] for x in answer["sources"]} == {"a": [], "b": ["disputed", "low_trust"]}
         assert json.dumps(answer)
+
+
+def test_an_approximate_index_is_made_and_used(store, encoder, tmp_path):
+    with pytest.raises(loquor.Unsupported, match="encoder"):
+        store.index()
+    told = []
+    with loquor.Store(tmp_path / "y.store", encoder) as s:
+        s.add([{"key": str(i), "text": f"Fact {i}: the answer is {i * i}."} for i in range(60)])
+        s.index(progress=lambda done, all: told.append((done, all)))
+        assert told[-1] == (60, 60) and s.info()["indexed"] == 60
+        s.add({"key": "later", "text": "The moon is made of rock."})
+        assert s.search("What is the moon made of?", 1, mode="dense")[0]["key"] == "later"
+        near = [[h["key"] for h in s.search("the answer is 49", 5, mode="dense", exact=e)] for e in (False, True)]
+        assert near[0] == near[1]
+        with pytest.raises(loquor.Cancelled):
+            s.index(progress=lambda done, all: False)
