@@ -1,9 +1,13 @@
 #include "graph.hpp"
 
-// Its hand-written distances are not used, and would define functions in every unit.
+#include <iostream>
+// Its hand-written distances are not used, and would define functions in every unit; what it has to say on the host's
+// streams, about parameters that are not ours, goes nowhere.
 #define NO_MANUAL_VECTORIZATION
+#define cerr ostream(nullptr)
 #include <hnswlib/hnswalg.h>
 #include <hnswlib/hnswlib.h>
+#undef cerr
 
 #include <atomic>
 #include <cstring>
