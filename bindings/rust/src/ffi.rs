@@ -872,6 +872,7 @@ pub struct lq_search_options {
     pub filter: *const c_char,
     pub min_trust: f64,
     pub mmr: f64,
+    pub exact: i32,
 }
 
 pub const LQ_SEARCH_OPTIONS_INIT: lq_search_options = lq_search_options {
@@ -882,6 +883,7 @@ pub const LQ_SEARCH_OPTIONS_INIT: lq_search_options = lq_search_options {
     filter: null(),
     min_trust: 0.0,
     mmr: 1.0,
+    exact: 0,
 };
 
 #[repr(C)]
@@ -1466,6 +1468,17 @@ extern "C" {
         length: *mut usize,
         adapter: *const lq_adapter,
     ) -> lq_status;
+    pub fn lq_attention_scores(
+        out: *mut f32,
+        capacity: usize,
+        count: *mut usize,
+        model: *const lq_model,
+        tokens: *const i32,
+        n_tokens: usize,
+        first_layer: u32,
+        n_layers: u32,
+    ) -> lq_status;
+    pub fn lq_attention_shape(n_layer: *mut u32, n_head: *mut u32, model: *const lq_model) -> lq_status;
     pub fn lq_embedder_create(
         out: *mut *mut lq_embedder,
         model: *mut lq_model,
@@ -1571,6 +1584,12 @@ extern "C" {
         length: *mut usize,
         store: *mut lq_store,
         key: *const c_char,
+    ) -> lq_status;
+    pub fn lq_store_index(
+        store: *mut lq_store,
+        progress: lq_count_fn,
+        user: *mut c_void,
+        cancel: *const lq_cancel,
     ) -> lq_status;
     pub fn lq_store_info(out: *mut *mut lq_report, store: *mut lq_store, keys: i32) -> lq_status;
     pub fn lq_store_search(
@@ -2250,6 +2269,7 @@ pub const LAYOUT: &[(&str, usize, usize)] = &[
     ("lq_search_options.filter", std::mem::offset_of!(lq_search_options, filter), std::mem::size_of::<*const c_char>()),
     ("lq_search_options.min_trust", std::mem::offset_of!(lq_search_options, min_trust), std::mem::size_of::<f64>()),
     ("lq_search_options.mmr", std::mem::offset_of!(lq_search_options, mmr), std::mem::size_of::<f64>()),
+    ("lq_search_options.exact", std::mem::offset_of!(lq_search_options, exact), std::mem::size_of::<i32>()),
     ("lq_search_options", std::mem::size_of::<lq_search_options>(), 0),
     ("lq_ask_options.struct_size", std::mem::offset_of!(lq_ask_options, struct_size), std::mem::size_of::<u32>()),
     ("lq_ask_options.max_tokens", std::mem::offset_of!(lq_ask_options, max_tokens), std::mem::size_of::<u32>()),
