@@ -5,6 +5,7 @@ in neither, the exit code is 77: skipped.
     python run.py CARGO        with LQ_CASES, LQ_ENCODER and the library's place in the environment
 """
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -18,7 +19,9 @@ def fetched(cargo):
     host = next((line.split()[1] for line in rustc.splitlines() if line.startswith("host: ")), None)
     target = ["--target", host] if host else []
     for where in (["--offline"], []):
-        result = subprocess.run([cargo, "fetch", "--locked", *target, *where], cwd=HERE, capture_output=True, text=True)
+        # Without a network the answer should come soon.
+        patience = {"CARGO_NET_RETRY": "1", "CARGO_HTTP_TIMEOUT": "20", **os.environ}
+        result = subprocess.run([cargo, "fetch", "--locked", *target, *where], cwd=HERE, env=patience, capture_output=True, text=True)
         if result.returncode == 0:
             return True
     print(result.stderr.strip())

@@ -2,6 +2,7 @@
 
 use crate::ffi;
 use crate::tokens::Token;
+use crate::util::{lossy, slice};
 use std::fmt;
 use std::time::Duration;
 
@@ -108,6 +109,27 @@ pub enum Event {
 }
 
 impl Event {
+    /// A copy of what C tells.
+    ///
+    /// # Safety
+    /// What it points at is still borrowed.
+    pub(crate) unsafe fn of(e: &ffi::lq_event) -> Event {
+        // SAFETY: as promised.
+        let (text, top) = unsafe { (slice(e.text.cast::<u8>(), e.text_length), slice(e.top, e.top_count)) };
+        let text = lossy(text.to_vec());
+        match e.kind {
+            ffi::LQ_EVENT_TOKEN => Event::Token(TokenEvent {
+                token: e.token,
+                index: e.index,
+                text,
+                logprob: (!e.logprob.is_nan()).then_some(e.logprob),
+                top: top.iter().map(|t| TokenLogprob { token: t.token, logprob: t.logprob }).collect(),
+            }),
+            ffi::LQ_EVENT_DONE => Event::Done { text, finish: Finish::of(e.finish) },
+            _ => Event::Working { prompt_done: e.prompt_done, prompt_total: e.prompt_total },
+        }
+    }
+
     /// The text that came with it; "" while working.
     pub fn text(&self) -> &str {
         match self {

@@ -21,10 +21,10 @@
 //!
 //! | | `Send` | `Sync` | |
 //! |---|---|---|---|
-//! | [`Context`], [`Model`], [`Adapter`], [`ChatTemplate`], [`Grammar`] | yes | yes | immutable; a clone is another reference |
+//! | [`Context`], [`Model`], [`Adapter`], [`ChatTemplate`], [`Grammar`], [`PrefixCache`] | yes | yes | immutable; a clone is another reference |
 //! | [`CancelToken`], [`SessionCanceller`] | yes | yes | to stop what runs in another thread |
 //! | [`GenerateOptions`] | yes | yes | a value |
-//! | [`Session`], [`Embedder`], [`TokenDecoder`], [`Events`], [`Stream`] | yes | no | one thread at a time, by `&mut` |
+//! | [`Session`], [`Batch`], [`Embedder`], [`Store`], [`ComposedPrompt`], [`TokenDecoder`], [`Events`], [`Stream`] | yes | no | one thread at a time, by `&mut` |
 //!
 //! # Errors and panics
 //!
@@ -36,8 +36,10 @@
 //! The build script looks for the library in `LOQUOR_LIB_DIR`, then asks `pkg-config loquor`. The crate has no dependencies.
 
 mod adapter;
+mod batch;
 mod cancel;
 mod chat;
+mod composed;
 mod context;
 mod embed;
 mod error;
@@ -49,13 +51,16 @@ mod grammar;
 mod model;
 mod sampler;
 mod session;
+mod store;
 mod stream;
 mod tokens;
 mod util;
 
 pub use adapter::Adapter;
+pub use batch::{Batch, PrefixCache, PrefixCacheStats};
 pub use cancel::{CancelToken, SessionCanceller};
 pub use chat::{ChatOptions, ChatTemplate, Message};
+pub use composed::ComposedPrompt;
 pub use context::{isa_list, version, Context, ContextOptions, LogLevel};
 pub use embed::{Embedder, EmbedderOptions};
 pub use error::{Error, ErrorKind, Result};
@@ -65,6 +70,7 @@ pub use grammar::{tool_calls, Grammar, SchemaOptions, ToolChoice};
 pub use model::{LoadOptions, Model, ModelInfo};
 pub use sampler::{sample, sampler_names, Candidate, Candidates};
 pub use session::{Session, SessionOptions};
+pub use store::{AskOptions, Document, SearchMode, SearchOptions, Store, StoreOptions, TextKind};
 pub use stream::{Events, Stream, UNLIMITED};
 pub use tokens::{Token, TokenDecoder, TokenKind, TokenizeOptions};
 
@@ -72,9 +78,9 @@ pub use tokens::{Token, TokenDecoder, TokenKind, TokenizeOptions};
 const _: () = {
     const fn send<T: Send>() {}
     const fn send_sync<T: Send + Sync>() {}
-    send_sync::<(Context, Model, Adapter, ChatTemplate, Grammar)>();
+    send_sync::<(Context, Model, Adapter, ChatTemplate, Grammar, PrefixCache)>();
     send_sync::<(CancelToken, SessionCanceller, GenerateOptions, Error)>();
-    send::<(Session, Embedder, TokenDecoder, Events<'static>, Stream<'static>)>();
+    send::<(Session, Batch, Embedder, Store, ComposedPrompt, TokenDecoder, Events<'static>, Stream<'static>)>();
 };
 
 #[cfg(test)]

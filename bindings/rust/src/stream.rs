@@ -3,7 +3,7 @@
 use crate::cancel::SessionCanceller;
 use crate::chat::RawMessages;
 use crate::error::Result;
-use crate::event::{milliseconds, Event, Finish, Generation, TokenEvent, TokenLogprob};
+use crate::event::{milliseconds, Event, Finish, Generation};
 use crate::ffi;
 use crate::generate::{GenerateOptions, Prompt};
 use crate::session::Session;
@@ -94,22 +94,15 @@ impl Session {
         let mut e = ffi::LQ_EVENT_INIT;
         // SAFETY: an out-parameter with its size set, a live handle.
         let status = check(unsafe { ffi::lq_session_step(&mut e, self.raw(), budget) });
-        self.host.iter().for_each(|h| h.finish());
+        self.host_panics();
         status?;
         // SAFETY: borrowed until the next call on the session; copied here.
-        let (text, top) = unsafe { (slice(e.text.cast::<u8>(), e.text_length), slice(e.top, e.top_count)) };
-        let text = lossy(text.to_vec());
-        Ok(match e.kind {
-            ffi::LQ_EVENT_TOKEN => Event::Token(TokenEvent {
-                token: e.token,
-                index: e.index,
-                text,
-                logprob: (!e.logprob.is_nan()).then_some(e.logprob),
-                top: top.iter().map(|t| TokenLogprob { token: t.token, logprob: t.logprob }).collect(),
-            }),
-            ffi::LQ_EVENT_DONE => Event::Done { text, finish: Finish::of(e.finish) },
-            _ => Event::Working { prompt_done: e.prompt_done, prompt_total: e.prompt_total },
-        })
+        Ok(unsafe { Event::of(&e) })
+    }
+
+    /// After a call that may have run stages of the host: lets a panic of one go on.
+    pub(crate) fn host_panics(&self) {
+        self.host.iter().for_each(|h| h.finish());
     }
 
     /// Gives up the generation that is going on, keeping what was made.

@@ -1,7 +1,7 @@
 //! What every module needs to talk to C: handles, strings, buffers, callbacks.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::ffi::{lq_status, LQ_ERR_BUFFER_TOO_SMALL, LQ_OK};
+use crate::ffi::{self, lq_status, LQ_ERR_BUFFER_TOO_SMALL, LQ_OK};
 use std::any::Any;
 use std::ffi::{CStr, CString};
 use std::ops::ControlFlow;
@@ -112,6 +112,17 @@ pub(crate) fn bytes(mut fill: impl FnMut(*mut c_char, usize, *mut usize) -> lq_s
 
 pub(crate) fn text(fill: impl FnMut(*mut c_char, usize, *mut usize) -> lq_status) -> Result<String> {
     Ok(lossy(bytes(fill)?))
+}
+
+/// The JSON of a report.
+pub(crate) fn report(create: impl FnOnce(*mut *mut ffi::lq_report) -> lq_status) -> Result<String> {
+    let made = Handle::make(ffi::lq_report_free, create)?;
+    let (mut text, mut length) = (std::ptr::null(), 0);
+    // SAFETY: out-parameters and a live handle, from which the text is borrowed; copied here.
+    unsafe {
+        check(ffi::lq_report_json(&mut text, &mut length, made.raw()))?;
+        Ok(lossy(slice(text.cast::<u8>(), length).to_vec()))
+    }
 }
 
 /// Text from bytes that are UTF-8 almost always, without a copy then.

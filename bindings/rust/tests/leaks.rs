@@ -62,9 +62,44 @@ fn failures(model: &Model) -> Result<()> {
     Ok(())
 }
 
-fn embeddings() -> Result<()> {
-    let Ok(folder) = std::env::var("LQ_ENCODER") else { return Ok(()) };
+fn together(model: &Model) -> Result<()> {
+    let (mut a, mut b) = (model.session()?, model.session()?);
+    let cache = PrefixCache::new(model, 1 << 20)?;
+    a.use_prefix_cache(Some(&cache))?;
+    drop(cache);
+    a.start("he".repeat(100).as_str(), &GenerateOptions::new())?;
+    b.start("he", &GenerateOptions::new().stage_fn(|_, _| ControlFlow::Continue(())))?;
+    Batch::new(model, 2)?.step(&mut [&mut a, &mut b])?;
+    let prompt = ComposedPrompt::new(r#"{"choices": ["a", "b"]}"#, None)?.ask(&mut a, "?", None);
+    prompt.map(drop)
+}
+
+fn stores(model: &Model, encoder: Option<&Model>) -> Result<()> {
+    let file = std::env::temp_dir().join(format!("loquor-leaks-{}.db", std::process::id()));
+    let mut store = match Store::open(&file, encoder) {
+        Err(e) if e.kind() == ErrorKind::Unsupported => return Ok(()), // built without
+        other => other?,
+    };
+    let mut document = Document::new("a", "A text of some words.");
+    (document.title, document.metadata) = (Some("A".into()), Some("{}".into()));
+    store.add_with(&[document], |_, _| ControlFlow::Continue(()), None)?;
+    store.search("words", &SearchOptions { filter: Some("{}".into()), ..Default::default() })?;
+    assert!(store.search("words", &SearchOptions { filter: Some("{".into()), ..Default::default() }).is_err());
+    let mut session = model.session_with(&SessionOptions { ctx: 1024, slide: true, ..Default::default() })?;
+    store.ask(
+        &mut session,
+        "words?",
+        &AskOptions { max_tokens: 2, no_guards: true, threshold: -1.0, ..Default::default() },
+    )?;
+    drop(store);
+    let _ = std::fs::remove_file(&file);
+    Ok(())
+}
+
+fn embeddings(model: &Model) -> Result<()> {
+    let Ok(folder) = std::env::var("LQ_ENCODER") else { return stores(model, None) };
     let encoder = LoadOptions::new().threads(1).load(folder)?;
+    stores(model, Some(&encoder))?;
     encoder
         .embedder(&EmbedderOptions { pooling: Some("mean".into()), ..Default::default() })?
         .embed(&["a", "b c"])
@@ -80,7 +115,8 @@ fn main() {
             texts(&model)?;
             generation(&model)?;
             failures(&model)?;
-            embeddings()
+            together(&model)?;
+            embeddings(&model)
         };
         if let Err(e) = round() {
             println!("leaks: {e}");
