@@ -67,8 +67,6 @@ impl Session {
     pub fn start<'p>(&mut self, prompt: impl Into<Prompt<'p>>, options: &GenerateOptions) -> Result<()> {
         let raw = options.raw()?;
         let (session, o) = (self.raw(), &raw.o);
-        // Kept before the call: should it fail, the generation before it, with its own stages, is still there.
-        self.host.extend(raw.host.iter().cloned());
         // SAFETY: a live handle; options and prompt live until the call returns, the stages as long as the session.
         let status = unsafe {
             match prompt.into() {
@@ -82,7 +80,7 @@ impl Session {
             }
         };
         check(status)?;
-        self.host = raw.host;
+        self.host = raw.host; // only now: a start that fails leaves the generation before it, with its stages
         Ok(())
     }
 
