@@ -56,7 +56,7 @@ def lora(s):
 
     def answer(question):
         found = s.model.generate([{"role": "system", "content": domain.SYSTEM}, {"role": "user", "content": question}], max_tokens=MAX_TOKENS, temperature=0, session=session)
-        return found.text, found.prompt_tokens + found.generated_tokens
+        return found.text, found.prompt_tokens + len(found.tokens)
 
     return answer
 

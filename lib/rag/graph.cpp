@@ -127,7 +127,7 @@ std::size_t Graph::size() const noexcept { return impl_->index.cur_element_count
 
 std::unique_ptr<Graph> Graph::build(Metric metric, std::size_t n, ThreadPool& pool,
                                     const std::function<bool(std::size_t)>& go_on) {
-  constexpr std::size_t kPiece = 4096, kGrain = 16;
+  constexpr std::size_t kPiece = 128, kGrain = 8;  // a piece takes some milliseconds
   auto impl = std::make_unique<Impl>(std::move(metric), n);
   for (std::size_t from = 0; from < n; from += kPiece) {
     const std::size_t end = std::min(n, from + kPiece);
