@@ -85,6 +85,7 @@ Command add_finetune(CLI::App& app);
 Command add_rag(CLI::App& app);
 Command add_bench(CLI::App& app);
 Command add_quantize(CLI::App& app);
+Command add_convert(CLI::App& app);
 Command add_merge(CLI::App& app);
 Command add_embed(CLI::App& app);
 Command add_attention(CLI::App& app);

@@ -1,4 +1,5 @@
-// loquor quantize: a model file with its weights in another type. loquor merge: with adapters in them.
+// loquor quantize: a model file with its weights in another type. loquor convert: a folder as such a file. loquor
+// merge: with adapters in them.
 #include <chrono>
 #include <cstdio>
 
@@ -88,6 +89,18 @@ Command add_quantize(CLI::App& app) {
   sub->add_option("source", o->source, "GGUF file, or a name of `loquor models`")->required();
   sub->add_option("target", o->target, "File to write; replaced only when complete")->required();
   sub->add_option("type", o->type, "F32, F16, BF16, Q8_0, Q4_0 or Q4_1")->required();
+  add_rest(*sub, *o);
+  return {sub, [o] { return run(*o); }};
+}
+
+Command add_convert(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  o->type = "F16";
+  CLI::App* sub = app.add_subcommand("convert", "Write a Hugging Face folder as a GGUF file, for here and llama.cpp");
+  sub->add_option("source", o->source, "Folder with config.json, safetensors and tokenizer.json; or a GGUF file")
+      ->required();
+  sub->add_option("target", o->target, "File to write; replaced only when complete")->required();
+  sub->add_option("--type", o->type, "F32, F16, BF16, Q8_0, Q4_0 or Q4_1")->capture_default_str();
   add_rest(*sub, *o);
   return {sub, [o] { return run(*o); }};
 }

@@ -60,10 +60,10 @@ int parse_and_run(int argc, char** argv, bool json) {
                "loquor");
   app.set_version_flag("--version", "loquor " + loquor::version());
   app.require_subcommand(1);
-  const std::vector<Command> commands = {add_generate(app),   add_chat(app),     add_tokenize(app), add_logits(app),
-                                         add_perplexity(app), add_mmlu(app),     add_finetune(app), add_rag(app),
-                                         add_bench(app),      add_quantize(app), add_merge(app),    add_embed(app),
-                                         add_attention(app),  add_models(app),   add_info(app)};
+  const std::vector<Command> commands = {add_generate(app),   add_chat(app),      add_tokenize(app), add_logits(app),
+                                         add_perplexity(app), add_mmlu(app),      add_finetune(app), add_rag(app),
+                                         add_bench(app),      add_quantize(app),  add_convert(app),  add_merge(app),
+                                         add_embed(app),      add_attention(app), add_models(app),   add_info(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
