@@ -22,6 +22,7 @@ run install-wheel "$clean/bin/python" -m pip install --disable-pip-version-check
 
 say "pytest on the installed wheel"
 (cd "$LQ_BUILD" && "$clean/bin/python" -m pytest -q "$LQ_ROOT/bindings/python/tests")
+say "SKIPPED: the adapters for lm-evaluation-harness and Ray, which scripts/check_ecosystem.sh tests"
 say "pytest restricted to AVX2"
 (cd "$LQ_BUILD" && LQ_FORCE_ISA=avx2 "$clean/bin/python" -m pytest -q "$LQ_ROOT/bindings/python/tests" -k "not slow")
 say "the main paths on the scalar reference"
