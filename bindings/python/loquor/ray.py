@@ -9,7 +9,8 @@ A stage is a class whose objects map batches (a dict of columns, NumPy arrays of
 `loquor.ray.Embed("minilm")({"text": ["a", "b"]})`. Columns that a stage does not know are passed on.
 
 What a stage makes of a row depends on the row alone, not on the batch or the worker: a batch whose worker died is computed again by another
-one and comes out the same. Models are names or paths, which must be there on every machine of the cluster. Needs Ray (pip install 'loquor[ray]').
+one and comes out the same. Models are names or paths, which must be there on every machine of the cluster. Only run() and its data sets need Ray
+(pip install 'loquor[ray]').
 """
 
 from __future__ import annotations
@@ -81,9 +82,15 @@ class Generate:
         }
 
     def _asked(self, prompt):
-        if isinstance(prompt, str) and prompt.startswith('[{"') and not self.options.get("raw"):
-            return json.loads(prompt)
-        return prompt if isinstance(prompt, str) else [dict(m) for m in prompt]
+        if not isinstance(prompt, str):
+            return [{k: v for k, v in dict(m).items() if v is not None} for m in prompt]  # Ray fills up members that other messages have
+        if prompt.startswith("[{") and not self.options.get("raw"):
+            try:
+                messages = json.loads(prompt)
+            except ValueError:
+                return prompt
+            return messages if all(isinstance(m, dict) and "role" in m for m in messages) else prompt
+        return prompt
 
 
 class Embed:

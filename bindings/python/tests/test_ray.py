@@ -114,6 +114,10 @@ def test_answers_are_those_of_a_plain_loop(path, model):
     want = [model.generate(p, max_tokens=12, temperature=0) for p in PROMPTS + [json.loads(data[-1]["prompt"])]]
     assert [r["text"] for r in got] == [r.text for r in want]
     assert [(r["finish_reason"], r["tokens"], r["prompt"]) for r in got] == [(w.finish_reason, len(w.tokens), d["prompt"]) for w, d in zip(want, data)]
+    stage = stages.Generate(path, max_tokens=4)
+    messages = [{"role": "user", "content": "Hello"}]
+    plain = model.generate(messages, max_tokens=4, temperature=0).text
+    assert list(stage({"prompt": [messages, json.dumps(messages), "Hello", '[{"a": 1}]', "[{"]})["text"]) == [plain] * 3 + [model.generate(t, max_tokens=4, temperature=0).text for t in ('[{"a": 1}]', "[{")]
     drawn = dict(model=path, max_tokens=12, temperature=0.9, seed=5)
     got = in_order(stages.run(rows(data), stages.Generate, workers=2, batch_size=3, **drawn))
     alone = stages.Generate(**drawn)({"prompt": np.array([d["prompt"] for d in data], dtype=object)})  # without Ray
