@@ -5,7 +5,7 @@
     loquor.ray.run(rows, loquor.ray.Generate, workers=2, model="smollm2", max_tokens=64).write_parquet("answers")
 
 A stage is a class whose objects map batches (a dict of columns, NumPy arrays of one length) to batches, so it also serves without run():
-`rows.map_batches(loquor.ray.Embed, fn_constructor_kwargs={"model": "minilm"}, concurrency=2, batch_size=64)`, or without Ray at all:
+`rows.map_batches(loquor.ray.Embed, fn_constructor_kwargs={"model": "minilm"}, compute=ray.data.ActorPoolStrategy(size=2))`, or without Ray at all:
 `loquor.ray.Embed("minilm")({"text": ["a", "b"]})`. Columns that a stage does not know are passed on.
 
 What a stage makes of a row depends on the row alone, not on the batch or the worker: a batch whose worker died is computed again by another
@@ -39,7 +39,10 @@ def run(rows, stage: type, *, workers: int = 2, batch_size: int = 16, cpus: floa
     Actors that die are started again and their batches repeated, as often as it takes: that is Ray Data's default. An error that a stage
     raises ends the job.
     """
-    return rows.map_batches(stage, fn_constructor_kwargs=options, batch_size=batch_size, batch_format="numpy", num_cpus=cpus, concurrency=workers)
+    from ray.data import ActorPoolStrategy
+
+    pool = ActorPoolStrategy(size=workers)
+    return rows.map_batches(stage, fn_constructor_kwargs=options, batch_size=batch_size, batch_format="numpy", num_cpus=cpus, compute=pool)
 
 
 def _column(batch: Batch, name: str) -> list:

@@ -9,10 +9,6 @@ import weakref
 from .embedding import Embedder
 from .model import Model
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Dict, Tuple
-
 _lock = threading.Lock()
 _models: "weakref.WeakValueDictionary[tuple, Model]" = weakref.WeakValueDictionary()
 

@@ -114,6 +114,9 @@ def test_answers_are_those_of_a_plain_loop(path, model):
     want = [model.generate(p, max_tokens=12, temperature=0) for p in PROMPTS + [json.loads(data[-1]["prompt"])]]
     assert [r["text"] for r in got] == [r.text for r in want]
     assert [(r["finish_reason"], r["tokens"], r["prompt"]) for r in got] == [(w.finish_reason, len(w.tokens), d["prompt"]) for w, d in zip(want, data)]
+    spoken = [{"id": 0, "prompt": [{"role": "system", "content": "You are brief."}, {"role": "user", "content": "Hello"}]}, {"id": 1, "prompt": [{"role": "user", "content": "Hello"}]}]
+    got = in_order(stages.run(rows(spoken), stages.Generate, workers=1, model=path, max_tokens=6))
+    assert [r["text"] for r in got] == [model.generate(r["prompt"], max_tokens=6, temperature=0).text for r in spoken]
     stage = stages.Generate(path, max_tokens=4)
     messages = [{"role": "user", "content": "Hello"}]
     plain = model.generate(messages, max_tokens=4, temperature=0).text
